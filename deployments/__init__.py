@@ -1,0 +1,1 @@
+"""Where and when it runs: Prefect deployments, the engine, the one-machine stack."""

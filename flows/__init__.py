@@ -1,0 +1,1 @@
+"""Sentences: in which order the verbs of tasks/ are done; one Prefect flow a file."""

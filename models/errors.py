@@ -1,0 +1,73 @@
+"""The one exception of the platform, and the problem found in somebody's input."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class WodError(Exception):
+    """Something that a person has to know.
+
+    `message` says to the person what happened and what to do; `reason` is a short stable slug for
+    metrics, API clients and tests; `detail` is for the log and may name machines and commands, but
+    never holds a secret.
+    """
+
+    def __init__(self, message: str, *, reason: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.reason, self.detail)
+
+
+def _rebuild(kind: type[WodError], message: str, reason: str, detail: str) -> WodError:
+    return kind(message, reason=reason, detail=detail)
+
+
+class Refused(WodError):
+    """A request that the rules don't allow; asking again unchanged will not help now."""
+
+
+class StepFailed(WodError):
+    """A step on a machine, the hub or the mail server failed; trying again may help."""
+
+
+class Stale(WodError):
+    """The work belongs to a lease or a seat generation that has passed to somebody else: stop at once."""
+
+
+class Severity(StrEnum):
+    """How much a problem matters: an error keeps a workshop out of the catalog, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong with an input file: where, what, and how to mend it.
+
+    `line` and `column` count from 1; 0 means that the whole file is meant. `path` is relative to the
+    folder that was read.
+    """
+
+    path: str
+    line: int
+    column: int
+    message: str
+    remedy: str
+    severity: Severity = Severity.ERROR
+    field: str = ""
+
+    def __str__(self) -> str:
+        place = self.path + (f":{self.line}:{self.column}" if self.line else "")
+        return f"{place}: {self.severity}: {self.message} {self.remedy}".rstrip()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the problem as plain JSON values."""
+        return asdict(self)

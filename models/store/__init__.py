@@ -1,0 +1,1 @@
+"""All SQL; the caller owns the transaction."""

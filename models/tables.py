@@ -1,0 +1,166 @@
+"""The tables: what the platform knows. Rules are elsewhere; constraints that keep them true are here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ARRAY, Column, DateTime, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from models.rules.booking import FINAL_STATES
+
+_HOLDS_SEAT = "state NOT IN (" + ", ".join(f"'{state}'" for state in sorted(FINAL_STATES)) + ")"
+
+
+def utc_now() -> datetime:
+    """Return the present moment, time zone aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def _moment(**options: Any) -> Any:
+    """Return a field for a time zone aware moment."""
+    return Field(sa_type=DateTime(timezone=True), **options)  # type: ignore[call-overload]
+
+
+class Workshop(SQLModel, table=True):
+    """A workshop on offer, as its last valid sync left it; `retired_at` marks one that vanished."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True, description="Name of its folder: WKSHP-…")
+    title: str
+    description: str = Field(sa_type=Text)
+    active: bool
+    capacity: int
+    priority: int
+    seat_first: int
+    seat_last: int
+    duration_hours: float
+    needs_reset: bool = False
+    varies_password: bool = False
+    ldap: bool = False
+    beta: bool = False
+    category: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(String), nullable=False))
+    presenter: str = ""
+    presenter_role: str = ""
+    avatar: str = ""
+    image: str = ""
+    badge_image: str = ""
+    replay_id: int = 0
+    replay_link: str = ""
+    session_type: str = "Workshops-on-Demand"
+    content_digest: str = Field(description="SHA-256 of its content; names the snapshot it is rendered from.")
+    created_at: datetime = _moment(default_factory=utc_now)
+    updated_at: datetime = _moment(default_factory=utc_now)
+    retired_at: datetime | None = _moment(default=None)
+
+
+class Backend(SQLModel, table=True):
+    """A machine with a JupyterHub and its seats."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    number: int = Field(unique=True, description="Counts from 1.")
+    hub_url: str = Field(description="Address that students open.")
+    hub_api_url: str = Field(description="Address of the hub's REST API for the engine.")
+    machine: str = Field("local", description="local, or the ssh address of the machine.")
+    created_at: datetime = _moment(default_factory=utc_now)
+
+
+class Seat(SQLModel, table=True):
+    """One private place on a backend; free when no unfinished booking holds it."""
+
+    __table_args__ = (UniqueConstraint("backend_id", "number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    backend_id: int = Field(foreign_key="backend.id")
+    number: int = Field(description="Counts from 1 on its backend.")
+    account: str = Field(description="Name of its account on the machine and in the hub.")
+    generation: int = Field(0, description="Counts the bookings it had; a machine refuses work for an older one.")
+    retired: bool = False
+
+
+class Booking(SQLModel, table=True):
+    """One student's booking, from the reservation of its seat to its release."""
+
+    __table_args__ = (
+        Index("one_booking_per_seat", "seat_id", unique=True, postgresql_where=text(_HOLDS_SEAT)),
+        Index("one_booking_per_email", "email_key", unique=True, postgresql_where=text(_HOLDS_SEAT)),
+        Index("booking_due", "due_at", postgresql_where=text(_HOLDS_SEAT)),
+        Index("booking_running_of_workshop", "workshop_id", postgresql_where=text(_HOLDS_SEAT)),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    reference: str = Field(unique=True, description="Unguessable; who holds it may see and end the booking.")
+    workshop_id: int = Field(foreign_key="workshop.id")
+    seat_id: int = Field(foreign_key="seat.id")
+    seat_generation: int
+    email: str
+    email_key: str = Field(index=True, description="The address in the form in which two are compared.")
+    name: str
+    company: str = ""
+    state: str = Field(description="A BookingState.")
+    duration_hours: float
+    content_digest: str = Field(description="The content it was reserved with.")
+    created_at: datetime = _moment(default_factory=utc_now)
+    ready_at: datetime | None = _moment(default=None)
+    ends_at: datetime | None = _moment(default=None)
+    finished_at: datetime | None = _moment(default=None)
+    due_at: datetime = _moment(default_factory=utc_now, description="When an engine must act next.")
+    lease_owner: str | None = None
+    lease_until: datetime | None = _moment(default=None)
+    attempts: int = Field(0, description="Failed attempts at the present work.")
+    failure: str = Field("", description="Why the last attempt failed, for a person.")
+    flow_run_id: str = Field("", description="The Prefect run that works on it, or did last.")
+    cells_executed: int | None = None
+    cells_total: int | None = None
+    archive_until: datetime | None = _moment(default=None)
+
+
+class BookingLog(SQLModel, table=True):
+    """What happened to a booking, in order: each change of state and each finished step."""
+
+    __tablename__ = "booking_log"
+
+    id: int | None = Field(default=None, primary_key=True)
+    booking_id: int = Field(foreign_key="booking.id", index=True)
+    at: datetime = _moment(default_factory=utc_now)
+    event: str = Field(description="A BookingEvent, `step` or `failure`.")
+    state: str = Field(description="The state that it led to.")
+    detail: str = ""
+
+
+class Mail(SQLModel, table=True):
+    """The outbox: a mail that was promised in the transaction of its reason, sent or not."""
+
+    __table_args__ = (
+        UniqueConstraint("booking_id", "kind"),
+        Index("mail_due", "due_at", postgresql_where=text("sent_at IS NULL AND given_up_at IS NULL")),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    booking_id: int = Field(foreign_key="booking.id")
+    kind: str = Field(description="A MailKind.")
+    data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    created_at: datetime = _moment(default_factory=utc_now)
+    due_at: datetime = _moment(default_factory=utc_now)
+    lease_owner: str | None = None
+    lease_until: datetime | None = _moment(default=None)
+    attempts: int = 0
+    failure: str = ""
+    sent_at: datetime | None = _moment(default=None)
+    given_up_at: datetime | None = _moment(default=None)
+
+
+class BadgeAward(SQLModel, table=True):
+    """A special badge that an address has earned, once for each rung."""
+
+    __tablename__ = "badge_award"
+    __table_args__ = (UniqueConstraint("email_key", "rung"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    email_key: str
+    rung: int = Field(description="Number of different workshops finished: 3, 5, 7, 10 or 15.")
+    booking_id: int = Field(foreign_key="booking.id")
+    awarded_at: datetime = _moment(default_factory=utc_now)

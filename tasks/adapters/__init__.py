@@ -1,0 +1,1 @@
+"""The only homes of asyncssh, httpx, SMTP, subprocesses and nbformat."""

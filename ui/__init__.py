@@ -1,0 +1,1 @@
+"""Doors: what people and programs touch; the REST API, the catalog and the wod command."""

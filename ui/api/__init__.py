@@ -1,0 +1,1 @@
+"""The REST API: the only door to the database for students and programs."""

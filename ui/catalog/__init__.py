@@ -1,0 +1,1 @@
+"""The Streamlit catalog; it knows the platform through the API client alone."""
