@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -21,16 +22,15 @@ class WodError(Exception):
         self.reason = reason
         self.detail = detail
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self.reason, self.detail)
-
-
-def _rebuild(kind: type[WodError], message: str, reason: str, detail: str) -> WodError:
-    return kind(message, reason=reason, detail=detail)
-
 
 class Refused(WodError):
-    """A request that the rules don't allow; asking again unchanged will not help now."""
+    """A request that the rules don't allow; asking again unchanged will not help before `retry_at`, if ever."""
+
+    def __init__(
+        self, message: str, *, reason: str, detail: str = "", retry_at: datetime | None = None
+    ) -> None:
+        super().__init__(message, reason=reason, detail=detail)
+        self.retry_at = retry_at
 
 
 class StepFailed(WodError):

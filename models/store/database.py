@@ -1,0 +1,46 @@
+"""The connection to PostgreSQL: one pool a process, one transaction a unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+WORK_CHANNEL = "wod_work"
+
+
+class Database:
+    """A pool of connections to the platform's PostgreSQL.
+
+    `url` is `postgresql://user:password@host:port/name`. Nothing connects before the first transaction.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self._url = make_url(url).set(drivername="postgresql+psycopg")
+        # pre_ping: a restarted PostgreSQL costs one ping, not one failed booking.
+        self._engine: AsyncEngine = create_async_engine(
+            self._url, pool_size=pool_size, max_overflow=0, pool_timeout=30, pool_pre_ping=True
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session whose work is committed at the end, or undone when an exception leaves."""
+        async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def listen(self) -> AsyncIterator[None]:
+        """Yield each time somebody announces new work; raise psycopg.OperationalError when cut off."""
+        url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await connection.execute(f"LISTEN {WORK_CHANNEL}")
+            yield None  # what was announced before the connection stood
+            async for _ in connection.notifies():
+                yield None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()

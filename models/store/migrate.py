@@ -1,0 +1,31 @@
+"""Bringing a database to the tables of this release."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine, make_url, text
+
+import models.migrations
+
+# Any number that all migrating processes share: they wait for each other at this lock.
+_MIGRATION_LOCK = 20_261_123
+
+
+def upgrade(database_url: str) -> None:
+    """Apply the migrations that a database lacks; several processes may try at once."""
+    engine = create_engine(make_url(database_url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+        command.upgrade(alembic_config(connection), "head")
+    engine.dispose()
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Return Alembic's configuration for a connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(models.migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    return config

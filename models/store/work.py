@@ -1,0 +1,194 @@
+"""Due work in SQL: how engines share bookings and mails among each other by leases."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.errors import Stale
+from models.rules.booking import FINAL_STATES, BookingState, MailKind, Work, due_work
+from models.tables import Booking, BookingLog, Mail
+
+_FINAL = [state.value for state in FINAL_STATES]
+
+
+@dataclass(frozen=True)
+class BookingClaim:
+    """Work on one booking that the caller's lease covers."""
+
+    booking_id: int
+    work: Work
+    state: BookingState
+    attempts: int
+    created_at: datetime
+    flow_run_id: str
+
+
+@dataclass(frozen=True)
+class MailClaim:
+    """A mail of the outbox that the caller's lease covers."""
+
+    mail_id: int
+    booking_id: int
+    kind: MailKind
+    data: dict[str, Any]
+    attempts: int
+    created_at: datetime
+
+
+async def claim_bookings(
+    session: AsyncSession, owner: str, now: datetime, lease: timedelta, limit: int
+) -> Sequence[BookingClaim]:
+    """Take a lease on up to `limit` due bookings that nobody holds, the longest due first."""
+    due = (
+        select(Booking.id)
+        .where(
+            col(Booking.state).not_in(_FINAL),
+            col(Booking.due_at) <= now,
+            or_(col(Booking.lease_until).is_(None), col(Booking.lease_until) < now),
+        )
+        .order_by(col(Booking.due_at))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = await session.scalars(
+        update(Booking)
+        .where(col(Booking.id).in_(due.scalar_subquery()))
+        .values(lease_owner=owner, lease_until=now + lease)
+        .returning(Booking)
+        .execution_options(synchronize_session=False)
+    )
+    return [claim for row in rows if (claim := _booking_claim(row, now))]
+
+
+async def claim_booking(
+    session: AsyncSession, booking_id: int, owner: str, now: datetime, lease: timedelta
+) -> BookingClaim | None:
+    """Take a lease on one booking, due or not; None when somebody holds it or nothing is left to do."""
+    row = await session.scalar(
+        select(Booking).where(col(Booking.id) == booking_id).with_for_update(skip_locked=True)
+    )
+    if row is None or row.state in _FINAL or (row.lease_until is not None and row.lease_until >= now):
+        return None
+    row.lease_owner, row.lease_until = owner, now + lease
+    return _booking_claim(row, now)
+
+
+async def renew_leases(session: AsyncSession, owner: str, until: datetime, booking_ids: Collection[int]) -> set[int]:
+    """Prolong leases; return the bookings that still belong to `owner`. The others must be let go."""
+    rows = await session.scalars(
+        update(Booking)
+        .where(col(Booking.id).in_(booking_ids), col(Booking.lease_owner) == owner)
+        .values(lease_until=until)
+        .returning(col(Booking.id))
+        .execution_options(synchronize_session=False)
+    )
+    return {row for row in rows if row is not None}
+
+
+async def postpone_booking(
+    session: AsyncSession, claim: BookingClaim, owner: str, now: datetime, wait: timedelta, failure: str
+) -> None:
+    """Give up a lease after a failed attempt and set when the next one is due.
+
+    Raises:
+        Stale: the lease has passed to somebody else.
+    """
+    changed = await session.execute(
+        update(Booking)
+        .where(col(Booking.id) == claim.booking_id, col(Booking.lease_owner) == owner)
+        .values(
+            attempts=Booking.attempts + 1, failure=failure, due_at=now + wait, lease_owner=None, lease_until=None
+        )
+        .returning(col(Booking.state))
+    )
+    state = changed.scalar()
+    if state is None:
+        raise Stale("Another engine works on this booking.", reason="lease_lost")
+    session.add(
+        BookingLog(booking_id=claim.booking_id, at=now, event="failure", state=state, detail=failure)
+    )
+
+
+async def release_leases(session: AsyncSession, owner: str) -> None:
+    """Give up all leases of an engine that stops, so that others take over at once."""
+    for table in (Booking, Mail):
+        await session.execute(
+            update(table).where(col(table.lease_owner) == owner).values(lease_owner=None, lease_until=None)
+        )
+
+
+async def remember_flow_run(session: AsyncSession, booking_id: int, flow_run_id: str) -> None:
+    """Note which Prefect run tells the story of a booking's present work; empty: none."""
+    await session.execute(
+        update(Booking).where(col(Booking.id) == booking_id).values(flow_run_id=flow_run_id)
+    )
+
+
+async def claim_mails(
+    session: AsyncSession, owner: str, now: datetime, lease: timedelta, limit: int, booking_id: int | None = None
+) -> Sequence[MailClaim]:
+    """Take a lease on up to `limit` due mails that nobody holds, of one booking if given."""
+    due = (
+        select(Mail.id)
+        .where(
+            col(Mail.sent_at).is_(None),
+            col(Mail.given_up_at).is_(None),
+            col(Mail.due_at) <= now,
+            or_(col(Mail.lease_until).is_(None), col(Mail.lease_until) < now),
+        )
+        .order_by(col(Mail.due_at))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    if booking_id is not None:
+        due = due.where(col(Mail.booking_id) == booking_id)
+    rows = await session.scalars(
+        update(Mail)
+        .where(col(Mail.id).in_(due.scalar_subquery()))
+        .values(lease_owner=owner, lease_until=now + lease)
+        .returning(Mail)
+        .execution_options(synchronize_session=False)
+    )
+    return [_mail_claim(row) for row in rows]
+
+
+async def mark_mail_sent(session: AsyncSession, mail_id: int, owner: str, now: datetime) -> None:
+    """Note that the mail server accepted a mail."""
+    await session.execute(
+        update(Mail)
+        .where(col(Mail.id) == mail_id, col(Mail.lease_owner) == owner)
+        .values(sent_at=now, lease_owner=None, lease_until=None, failure="")
+    )
+
+
+async def postpone_mail(
+    session: AsyncSession, claim: MailClaim, owner: str, now: datetime, wait: timedelta | None, failure: str
+) -> None:
+    """Note a failed attempt and when the next is due; `wait` None gives the mail up."""
+    values = {"given_up_at": now} if wait is None else {"due_at": now + wait}
+    await session.execute(
+        update(Mail)
+        .where(col(Mail.id) == claim.mail_id, col(Mail.lease_owner) == owner)
+        .values(attempts=Mail.attempts + 1, failure=failure, lease_owner=None, lease_until=None, **values)
+    )
+
+
+def _booking_claim(row: Booking, now: datetime) -> BookingClaim | None:
+    state = BookingState(row.state)
+    work = due_work(state, row.ends_at, now)
+    if work is None or row.id is None:
+        return None
+    return BookingClaim(row.id, work, state, row.attempts, row.created_at, row.flow_run_id)
+
+
+def _mail_claim(row: Mail) -> MailClaim:
+    if row.id is None:
+        raise ValueError("a stored mail has an id")
+    return MailClaim(row.id, row.booking_id, MailKind(row.kind), row.data, row.attempts, row.created_at)
