@@ -26,9 +26,7 @@ class WodError(Exception):
 class Refused(WodError):
     """A request that the rules don't allow; asking again unchanged will not help before `retry_at`, if ever."""
 
-    def __init__(
-        self, message: str, *, reason: str, detail: str = "", retry_at: datetime | None = None
-    ) -> None:
+    def __init__(self, message: str, *, reason: str, detail: str = "", retry_at: datetime | None = None) -> None:
         super().__init__(message, reason=reason, detail=detail)
         self.retry_at = retry_at
 

@@ -81,7 +81,11 @@ class Settings(BaseSettings):
     # Seats of the one-machine platform
     backend_name: str = Field("localhost", description="Name of the backend in the catalog and notebooks.")
     seats: int = Field(100, ge=1, le=5000, description="Number of seats of the backend.")
-    seat_prefix: str = Field("", pattern="^[a-z]?[a-z0-9-]{0,20}$", description="Account name before the seat number; empty: student.")
+    seat_prefix: str = Field(
+        "",
+        pattern="^[a-z]?[a-z0-9-]{0,20}$",
+        description="Account name before the seat number; empty: student.",
+    )
     seats_dir: Path | None = Field(None, description="Folder of the seats' homes; none: seats/ in the state.")
     isolation: str = Field("auto", pattern="^(auto|accounts|folders)$", description="Real accounts, or folders.")
     hub_extra_config: Path | None = Field(None, description="Python file that JupyterHub reads last.")
@@ -170,7 +174,8 @@ def load_settings(**given: Any) -> Settings:
     """Read the settings of the platform in `state_folder()`, or refuse, naming every wrong setting at once."""
     known = {f"WOD_{name.upper()}" for name in Settings.model_fields} | _BESIDE_SETTINGS
     wrong = [
-        f"{name} in the environment is not a setting." for name in sorted(os.environ)
+        f"{name} in the environment is not a setting."
+        for name in sorted(os.environ)
         if name.startswith("WOD_") and name not in known
     ]
     secrets = os.environ.get("WOD_SECRETS_DIR") or state_folder() / SECRETS_FOLDER

@@ -112,7 +112,6 @@ class Booking(SQLModel, table=True):
     lease_until: datetime | None = _moment(default=None)
     attempts: int = Field(0, description="Failed attempts at the present work.")
     failure: str = Field("", description="Why the last attempt failed, for a person.")
-    flow_run_id: str = Field("", description="The Prefect run that works on it, or did last.")
     cells_executed: int | None = None
     cells_total: int | None = None
     archive_until: datetime | None = _moment(default=None)

@@ -6,8 +6,8 @@ from models.errors import StepFailed
 from models.rules.addresses import check_address
 from models.rules.people import check_company, check_name
 from models.settings import Settings
-from models.store.bookings import Reservation, SeatTaken, reserve
 from models.store.database import Database
+from models.store.reservations import Reservation, SeatTaken, reserve
 from models.tables import Booking, utc_now
 
 # Each round that loses a seat to another workshop's booking sees one seat fewer; more rounds than this mean
@@ -23,6 +23,7 @@ async def reserve_seat(
     Raises:
         Refused: as check_address, check_name, check_company and reserve do. Nothing has changed then.
         StepFailed: seats_contended.
+
     """
     address = check_address(email, settings.denied_email_domains)
     reservation = Reservation(

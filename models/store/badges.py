@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import distinct, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.rules.booking import BookingState, MailKind
 from models.tables import BadgeAward, Booking, Mail
@@ -43,6 +43,10 @@ async def award_badge(
     if new is not None and with_mail:
         session.add(
             Mail(
-                booking_id=booking_id, kind=MailKind.SPECIAL_BADGE, data={"rung": rung}, created_at=now, due_at=now
+                booking_id=booking_id,
+                kind=MailKind.SPECIAL_BADGE,
+                data={"rung": rung},
+                created_at=now,
+                due_at=now,
             )
         )

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import distinct, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.errors import Refused
 from models.rules.booking import FINAL_STATES

@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 
 import psycopg
 from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 WORK_CHANNEL = "wod_work"
 

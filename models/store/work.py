@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.errors import Stale
 from models.rules.booking import FINAL_STATES, BookingState, MailKind, Work, due_work
@@ -27,7 +27,6 @@ class BookingClaim:
     state: BookingState
     attempts: int
     created_at: datetime
-    flow_run_id: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,9 @@ async def claim_booking(
     return _booking_claim(row, now)
 
 
-async def renew_leases(session: AsyncSession, owner: str, until: datetime, booking_ids: Collection[int]) -> set[int]:
+async def renew_leases(
+    session: AsyncSession, owner: str, until: datetime, booking_ids: Collection[int]
+) -> set[int]:
     """Prolong leases; return the bookings that still belong to `owner`. The others must be let go."""
     rows = await session.scalars(
         update(Booking)
@@ -99,21 +100,24 @@ async def postpone_booking(
 
     Raises:
         Stale: the lease has passed to somebody else.
+
     """
     changed = await session.execute(
         update(Booking)
         .where(col(Booking.id) == claim.booking_id, col(Booking.lease_owner) == owner)
         .values(
-            attempts=Booking.attempts + 1, failure=failure, due_at=now + wait, lease_owner=None, lease_until=None
+            attempts=Booking.attempts + 1,
+            failure=failure,
+            due_at=now + wait,
+            lease_owner=None,
+            lease_until=None,
         )
         .returning(col(Booking.state))
     )
     state = changed.scalar()
     if state is None:
         raise Stale("Another engine works on this booking.", reason="lease_lost")
-    session.add(
-        BookingLog(booking_id=claim.booking_id, at=now, event="failure", state=state, detail=failure)
-    )
+    session.add(BookingLog(booking_id=claim.booking_id, at=now, event="failure", state=state, detail=failure))
 
 
 async def release_leases(session: AsyncSession, owner: str) -> None:
@@ -124,17 +128,15 @@ async def release_leases(session: AsyncSession, owner: str) -> None:
         )
 
 
-async def remember_flow_run(session: AsyncSession, booking_id: int, flow_run_id: str) -> None:
-    """Note which Prefect run tells the story of a booking's present work; empty: none."""
-    await session.execute(
-        update(Booking).where(col(Booking.id) == booking_id).values(flow_run_id=flow_run_id)
-    )
-
-
 async def claim_mails(
-    session: AsyncSession, owner: str, now: datetime, lease: timedelta, limit: int, booking_id: int | None = None
+    session: AsyncSession,
+    owner: str,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    booking_id: int | None = None,
 ) -> Sequence[MailClaim]:
-    """Take a lease on up to `limit` due mails that nobody holds, of one booking if given."""
+    """Take a lease on up to `limit` due mails that nobody holds, of one booking if given; oldest first."""
     due = (
         select(Mail.id)
         .where(
@@ -156,7 +158,7 @@ async def claim_mails(
         .returning(Mail)
         .execution_options(synchronize_session=False)
     )
-    return [_mail_claim(row) for row in rows]
+    return sorted((_mail_claim(row) for row in rows), key=lambda claim: claim.mail_id)
 
 
 async def mark_mail_sent(session: AsyncSession, mail_id: int, owner: str, now: datetime) -> None:
@@ -185,7 +187,7 @@ def _booking_claim(row: Booking, now: datetime) -> BookingClaim | None:
     work = due_work(state, row.ends_at, now)
     if work is None or row.id is None:
         return None
-    return BookingClaim(row.id, work, state, row.attempts, row.created_at, row.flow_run_id)
+    return BookingClaim(row.id, work, state, row.attempts, row.created_at)
 
 
 def _mail_claim(row: Mail) -> MailClaim:

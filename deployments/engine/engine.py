@@ -1,0 +1,224 @@
+"""The loop that claims due work from PostgreSQL and runs it with bounded concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from prefect.client.schemas.objects import FlowRun
+
+from deployments.engine.recorder import Recorder
+from models.errors import Refused, Stale, WodError
+from models.rules.booking import BookingEvent, BookingState, Work, retry_delay
+from models.store.bookings import move
+from models.store.work import (
+    BookingClaim,
+    claim_booking,
+    claim_bookings,
+    postpone_booking,
+    release_leases,
+    renew_leases,
+)
+from models.tables import utc_now
+from tasks.outbox import sweep_outbox
+from tasks.preparing import start_server
+from tasks.running_platform import Platform
+
+logger = logging.getLogger(__name__)
+
+FLOW_OF = {
+    Work.SERVE: "serve-booking",
+    Work.REMIND: "remind-booking",
+    Work.END: "end-booking",
+    Work.ABANDON: "abandon-booking",
+}
+
+# How often the engine asks Prefect for operators' wishes: runs to start, retry or cancel.
+_LOOK_SECONDS = 10
+_MAILS_A_SWEEP = 20
+
+
+class Engine:
+    """One process's share of all bookings' work; any number of engines may run."""
+
+    def __init__(self, platform: Platform, recorder: Recorder) -> None:
+        self._platform = platform
+        self._recorder = recorder
+        self._settings = platform.settings
+        self._lease = timedelta(seconds=self._settings.lease_seconds)
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._others: set[asyncio.Task[None]] = set()
+        self._cancelled: set[int] = set()
+        self._wake = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; then let running work end, at most for a lease, and give the leases back."""
+        loops = [
+            self._claim_forever(),
+            self._forever(self._listen, 1),
+            self._forever(self._renew, self._settings.lease_seconds / 3),
+            self._forever(self._sweep_mails, self._settings.sweep_seconds),
+            self._forever(self._obey_operators, _LOOK_SECONDS),
+            *(self._start_servers() for _ in range(self._settings.prestart_limit)),
+        ]
+        tasks = [asyncio.create_task(each) for each in loops]
+        await stop.wait()
+        tasks[0].cancel()
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=self._settings.lease_seconds)
+        for task in (*tasks, *self._running.values()):
+            task.cancel()
+        await asyncio.gather(*tasks, *self._running.values(), return_exceptions=True)
+        async with self._platform.database.transaction() as session:
+            await release_leases(session, self._platform.owner)
+
+    async def _claim_forever(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self._claim()
+            except Exception as error:
+                logger.warning("claiming work failed: %s", _summary(error))
+                await asyncio.sleep(1)
+            try:
+                await asyncio.wait_for(self._wake.wait(), self._settings.sweep_seconds)
+            except TimeoutError:
+                continue
+
+    async def _claim(self) -> None:
+        free = self._settings.engine_concurrency - len(self._running)
+        if free <= 0:
+            return
+        async with self._platform.database.transaction() as session:
+            claims = await claim_bookings(session, self._platform.owner, utc_now(), self._lease, free)
+        for claim in claims:
+            self._start(claim, FLOW_OF[claim.work], None)
+
+    def _start(self, claim: BookingClaim, flow_name: str, flow_run: FlowRun | None) -> None:
+        if claim.booking_id in self._running:
+            return
+        task = asyncio.create_task(self._work(claim, flow_name, flow_run))
+        self._running[claim.booking_id] = task
+        task.add_done_callback(lambda _: self._finished(claim.booking_id))
+
+    def _finished(self, booking_id: int) -> None:
+        self._running.pop(booking_id, None)
+        self._wake.set()
+
+    async def _work(self, claim: BookingClaim, flow_name: str, flow_run: FlowRun | None) -> None:
+        try:
+            if flow_run is not None:
+                await self._recorder.run_as(flow_run, flow_name, booking_id=claim.booking_id)
+            else:
+                key = f"{claim.work}-{claim.booking_id}"
+                label = f"booking {claim.booking_id}"
+                await self._recorder.run(flow_name, key, label, booking_id=claim.booking_id)
+        except Stale as stale:
+            logger.info("booking %d: %s", claim.booking_id, stale.detail or stale.message)
+        except WodError as error:
+            logger.warning("booking %d: %s (%s) %s", claim.booking_id, error.message, error.reason, error.detail)
+            await self._record_failure(claim, error.message, is_final=isinstance(error, Refused))
+        except asyncio.CancelledError:
+            if claim.booking_id in self._cancelled:
+                self._cancelled.discard(claim.booking_id)
+                await self._record_failure(claim, "Cancelled by an operator.", is_final=True)
+            raise
+        except Exception as error:
+            logger.exception("booking %d failed", claim.booking_id)
+            await self._record_failure(claim, f"Internal error ({type(error).__name__}).", is_final=False)
+
+    async def _record_failure(self, claim: BookingClaim, failure: str, *, is_final: bool) -> None:
+        """Write a failed attempt down: give a preparation up when its time is over, else try again later."""
+        settings, now = self._settings, utc_now()
+        too_old = now - claim.created_at >= timedelta(seconds=settings.prepare_limit_seconds)
+        wait = retry_delay(claim.attempts + 1, settings.retry_first_seconds, settings.retry_longest_seconds)
+        try:
+            async with self._platform.database.transaction() as session:
+                if claim.work is Work.SERVE and (is_final or too_old):
+                    state = BookingState((await self._platform.details(claim.booking_id)).booking.state)
+                    await move(
+                        session,
+                        claim.booking_id,
+                        state,
+                        BookingEvent.GIVE_UP,
+                        now,
+                        owner=self._platform.owner,
+                        detail=failure,
+                        failure=failure,
+                    )
+                else:
+                    await postpone_booking(session, claim, self._platform.owner, now, wait, failure)
+        except Stale:
+            logger.info("booking %d has moved on", claim.booking_id)
+        except Exception as error:
+            # Its lease ends, and the booking is claimed again.
+            logger.warning("booking %d: the failure was not written down: %s", claim.booking_id, _summary(error))
+
+    async def _listen(self) -> None:
+        async for _ in self._platform.database.listen():
+            self._wake.set()
+
+    async def _renew(self) -> None:
+        if not self._running:
+            return
+        async with self._platform.database.transaction() as session:
+            kept = await renew_leases(session, self._platform.owner, utc_now() + self._lease, list(self._running))
+        # A booking without our lease here has been finished by its own last step, or was lost to another
+        # engine; only the second must stop, and its next write stops it.
+        logger.debug("renewed %d leases", len(kept))
+
+    async def _sweep_mails(self) -> None:
+        await sweep_outbox(_MAILS_A_SWEEP)
+
+    async def _start_servers(self) -> None:
+        while True:
+            booking_id = await self._platform.servers_to_start.get()
+            try:
+                await start_server(booking_id)
+            except Exception as error:
+                # The student's log-in starts it then.
+                logger.warning("server of booking %d was not started ahead: %s", booking_id, _summary(error))
+
+    async def _obey_operators(self) -> None:
+        await self._recorder.look()
+        for run in await self._recorder.cancelling():
+            booking_id = run.parameters.get("booking_id")
+            if booking_id in self._running:
+                self._cancelled.add(booking_id)
+                self._running[booking_id].cancel()
+            await self._recorder.mark_cancelled(run.id)
+        for flow_name, run in await self._recorder.scheduled():
+            await self._start_for_operator(flow_name, run)
+
+    async def _start_for_operator(self, flow_name: str, run: FlowRun) -> None:
+        booking_id = run.parameters.get("booking_id")
+        if booking_id is None:
+            task = asyncio.create_task(self._recorder.run_as(run, flow_name, **run.parameters))
+            self._others.add(task)
+            task.add_done_callback(self._others.discard)
+            return
+        async with self._platform.database.transaction() as session:
+            claim = await claim_booking(session, booking_id, self._platform.owner, utc_now(), self._lease)
+        if claim is None:
+            await self._recorder.mark_failed(run.id, f"Booking {booking_id} is finished, or being worked on.")
+        elif flow_name not in (FLOW_OF[claim.work], FLOW_OF[Work.END]):
+            await self._recorder.mark_failed(
+                run.id, f"Booking {booking_id} is {claim.state}: {FLOW_OF[claim.work]} is what comes next."
+            )
+        else:
+            self._start(claim, flow_name, run)
+
+    async def _forever(self, work: Callable[[], Awaitable[None]], pause_seconds: float) -> None:
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                logger.warning("%s failed: %s", work.__name__.strip("_"), _summary(error))
+            await asyncio.sleep(pause_seconds)
+
+
+def _summary(error: Exception) -> str:
+    """Return an error in one line, without the statement and parameters that SQLAlchemy adds."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

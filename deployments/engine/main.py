@@ -1,0 +1,67 @@
+"""Start the engine: python -m deployments.engine.main."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import uuid
+
+from tasks.adapters.smtp import Mailer
+
+from deployments.engine.engine import Engine
+from deployments.engine.recorder import Recorder
+from models.settings import load_settings
+from models.store.database import Database
+from tasks.running_platform import Platform, use_platform
+
+
+async def run_engine(stop: asyncio.Event) -> None:
+    """Run an engine with the settings of this process until `stop`."""
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    platform = Platform(settings, Database(settings.secret("database_url")), Mailer(settings), owner)
+    use_platform(platform)
+    try:
+        async with Recorder(worker_name=f"engine on {socket.gethostname()}") as recorder:
+            await Engine(platform, recorder).run(stop)
+    finally:
+        await platform.database.close()
+
+
+def main() -> None:
+    """Run the engine in a thread of its own until SIGTERM or SIGINT.
+
+    Prefect takes over SIGTERM in the main thread while a flow runs there, and would end runs that should
+    be finished; so the main thread only waits for the signal.
+    """
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    told_to_stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told_to_stop.set())
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            loop.run_until_complete(run_engine(stop))
+        except BaseException as error:
+            logging.getLogger(__name__).exception("the engine has stopped")
+            failure.append(error)
+            told_to_stop.set()
+
+    thread = threading.Thread(target=work, name="engine")
+    thread.start()
+    told_to_stop.wait()
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    raise SystemExit(1 if failure else 0)
+
+
+if __name__ == "__main__":
+    main()

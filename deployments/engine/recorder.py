@@ -1,0 +1,167 @@
+"""Running flows in this process, each as a run of its Prefect deployment.
+
+Prefect is a witness here, not the judge: it may run a flow twice, forget one or be away, and bookings are
+right all the same, since leases and generations guard them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.responses import OrchestrationResult, SetStateStatus
+from prefect.context import AsyncClientContext
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.flow_engine import run_flow_async
+from prefect.states import Cancelled, Completed, Crashed, Failed, Pending
+
+from deployments.engine.registry import RegisteredFlow, load_flows, register_flows
+from tasks.recording import unrecorded
+
+logger = logging.getLogger(__name__)
+
+POOL = "wod-engine"
+_PREFECT_TROUBLE = (httpx.TransportError, PrefectHTTPStatusError, ObjectNotFound)
+
+
+class Recorder:
+    """Runs flows, recorded in Prefect while its server answers and unrecorded while it doesn't."""
+
+    def __init__(self, worker_name: str) -> None:
+        self._worker_name = worker_name
+        self._plain = {name: flow for name, (flow, _) in load_flows().items()}
+        self._registered: dict[str, RegisteredFlow] = {}
+        self._is_available = False
+        self._owed: dict[UUID, State[Any]] = {}
+        self._stack = AsyncExitStack()
+        self._client: PrefectClient = get_client()
+
+    async def __aenter__(self) -> Recorder:
+        self._client = await self._stack.enter_async_context(get_client())
+        # One client for all runs saves a quarter of the CPU that recording costs here.
+        await self._stack.enter_async_context(AsyncClientContext())
+        await self.look()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._stack.aclose()
+
+    async def run(self, flow_name: str, key: str, label: str, **parameters: Any) -> None:
+        """Run a flow to its end; what it raises is raised here.
+
+        `key` names the story that the run tells: all attempts with one key are one run in Prefect.
+        """
+        flow_run = await self._begin(flow_name, key, label, parameters)
+        if flow_run is None:
+            await self._run_unrecorded(flow_name, parameters)
+        else:
+            await self.run_as(flow_run, flow_name, **parameters)
+
+    async def run_as(self, flow_run: FlowRun, flow_name: str, **parameters: Any) -> None:
+        """Run a flow as a Prefect run that is Pending and ours."""
+        # Without its deployment's id the client opens no websocket to watch for a suspension, which would
+        # cost half as much again as the run; the server's record keeps the id.
+        watched_by_nobody = flow_run.model_copy(update={"deployment_id": None})
+        try:
+            await run_flow_async(self._plain[flow_name], flow_run=watched_by_nobody, parameters=parameters)
+        except _PREFECT_TROUBLE as error:
+            self._lose(error)
+            await self._run_unrecorded(flow_name, parameters)
+            self._owed[flow_run.id] = Completed(message="Finished while the Prefect server was away.")
+
+    async def look(self) -> None:
+        """See whether the server answers; if so report for work, register, and settle what is owed."""
+        try:
+            if not self._registered:
+                self._registered = await register_flows(self._client, POOL)
+            await self._client.send_worker_heartbeat(POOL, self._worker_name, heartbeat_interval_seconds=30)
+            for run_id, state in list(self._owed.items()):
+                await self._client.set_flow_run_state(run_id, state, force=True)
+                del self._owed[run_id]
+        except _PREFECT_TROUBLE as error:
+            self._lose(error)
+        else:
+            if not self._is_available:
+                logger.info("Prefect answers; runs are recorded")
+            self._is_available = True
+
+    async def scheduled(self) -> list[tuple[str, FlowRun]]:
+        """Return the runs that an operator started or retried and that this process has now claimed."""
+        if not self._is_available:
+            return []
+        names = {each.deployment_id: name for name, each in self._registered.items()}
+        claimed = []
+        for response in await self._client.get_scheduled_flow_runs_for_work_pool(POOL):
+            run = response.flow_run
+            # An unforced step to Pending is a claim: a second engine that tries is told to abort.
+            answer: OrchestrationResult[Any] = await self._client.set_flow_run_state(run.id, Pending())
+            if answer.status == SetStateStatus.ACCEPT and run.deployment_id in names:
+                claimed.append((names[run.deployment_id], await self._client.read_flow_run(run.id)))
+        return claimed
+
+    async def cancelling(self) -> list[FlowRun]:
+        """Return the runs that an operator wants cancelled."""
+        if not self._is_available:
+            return []
+        ours = [each.deployment_id for each in self._registered.values()]
+        return await self._client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                deployment_id=FlowRunFilterDeploymentId(any_=ours),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING])),
+            )
+        )
+
+    async def mark_cancelled(self, run_id: UUID) -> None:
+        """Tell Prefect that a run was cancelled."""
+        await self._client.set_flow_run_state(run_id, Cancelled(), force=True)
+
+    async def mark_failed(self, run_id: UUID, why: str) -> None:
+        """Tell Prefect that a run can't be done, and why."""
+        await self._client.set_flow_run_state(run_id, Failed(message=why), force=True)
+
+    async def _begin(self, flow_name: str, key: str, label: str, parameters: dict[str, Any]) -> FlowRun | None:
+        if not self._is_available:
+            return None
+        try:
+            run = await self._client.create_flow_run_from_deployment(
+                self._registered[flow_name].deployment_id,
+                parameters=parameters,
+                state=Pending(),
+                idempotency_key=key,
+                name=label,
+            )
+            if run.state is not None and run.state.is_pending() and run.run_count == 0:
+                return run
+            if run.state is not None and run.state.is_running():
+                await self._client.set_flow_run_state(
+                    run.id, Crashed(message="The engine that ran it is gone."), force=True
+                )
+            await self._client.set_flow_run_state(run.id, Pending(name="Resuming"), force=True)
+            return await self._client.read_flow_run(run.id)
+        except _PREFECT_TROUBLE as error:
+            self._lose(error)
+            return None
+
+    async def _run_unrecorded(self, flow_name: str, parameters: dict[str, Any]) -> None:
+        function: Callable[..., Awaitable[None]] = self._plain[flow_name].fn
+        with unrecorded():
+            await function(**parameters)
+
+    def _lose(self, error: Exception) -> None:
+        if self._is_available:
+            logger.warning("Prefect does not answer (%s); going on unrecorded", type(error).__name__)
+        self._is_available = False
+        if isinstance(error, ObjectNotFound):
+            self._registered = {}  # its database was lost: register anew

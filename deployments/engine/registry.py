@@ -1,0 +1,63 @@
+"""The flows of prefect.yaml, loaded and registered with the Prefect server."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import Flow
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.flows import load_flow_from_entrypoint
+from ruamel.yaml import YAML
+
+PREFECT_FILE = Path(__file__).parent.parent / "prefect.yaml"
+
+
+@dataclass(frozen=True)
+class RegisteredFlow:
+    """A flow and the deployment that its runs belong to."""
+
+    flow: Flow[..., Any]
+    deployment_id: UUID
+
+
+def load_flows() -> dict[str, tuple[Flow[..., Any], dict[str, Any]]]:
+    """Return the flows of prefect.yaml by name, each with its entry there."""
+    entries = YAML(typ="safe").load(PREFECT_FILE.read_text())["deployments"]
+    # No placeholder: a flow that can't be imported must fail here, not in a student's run.
+    loaded = [
+        (load_flow_from_entrypoint(each["entrypoint"], use_placeholder_flow=False), each) for each in entries
+    ]
+    return {flow.name: (flow, entry) for flow, entry in loaded}
+
+
+async def register_flows(client: PrefectClient, pool: str) -> dict[str, RegisteredFlow]:
+    """Bring the server's work pool and deployments to what prefect.yaml says; return them by flow name."""
+    try:
+        await client.create_work_pool(
+            WorkPoolCreate(name=pool, type="process", description="Run by the engines; no worker may poll it.")
+        )
+    except ObjectAlreadyExists:
+        pass
+    return {
+        name: RegisteredFlow(flow, await _register(flow, entry)) for name, (flow, entry) in load_flows().items()
+    }
+
+
+async def _register(flow: Flow[..., Any], entry: dict[str, Any]) -> UUID:
+    deployment = RunnerDeployment.from_flow(
+        flow,
+        name=entry["name"],
+        description=entry["description"],
+        tags=entry["tags"],
+        work_pool_name=entry["work_pool"]["name"],
+    )
+    deployment.entrypoint = entry["entrypoint"]
+    deployment_id: UUID = await deployment.aapply()
+    return deployment_id

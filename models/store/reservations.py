@@ -1,0 +1,148 @@
+"""Reservations in SQL: who gets which seat, in one transaction."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from models.errors import Refused
+from models.rules.booking import FINAL_STATES, FIRST_MAIL, BookingState
+from models.store.bookings import announce_work, known_id, promise_mail
+from models.tables import Booking, BookingLog, Seat, Workshop
+
+_FINAL = [state.value for state in FINAL_STATES]
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """What a student asks for; checked and normalised by models.rules."""
+
+    workshop_key: str
+    email: str
+    email_key: str
+    name: str
+    company: str = ""
+
+
+class SeatTaken(Exception):
+    """Two bookings met at one seat; the transaction is lost and can simply be begun anew."""
+
+
+async def reserve(session: AsyncSession, reservation: Reservation, now: datetime) -> Booking:
+    """Take a free seat for a student and promise the welcome mail.
+
+    The lock on the workshop's row makes bookings of one workshop wait for each other, so that its
+    capacity is never exceeded. Workshops that share seats meet at the unique index on the seat.
+
+    Raises:
+        Refused: workshop_unknown, workshop_inactive, already_booked or workshop_full; the last two say
+            in `retry_at` when trying again makes sense.
+        SeatTaken: another workshop's booking took the same seat at the same moment; begin anew.
+
+    """
+    workshop = await _lock_offered_workshop(session, reservation.workshop_key)
+    await _refuse_second_booking(session, reservation.email_key)
+    running = (col(Booking.workshop_id) == workshop.id) & col(Booking.state).not_in(_FINAL)
+    if (await session.scalar(select(func.count()).where(running)) or 0) >= workshop.capacity:
+        raise await _full(session, workshop)
+    seat = await _lock_free_seat(session, workshop)
+    if seat is None:
+        raise await _full(session, workshop)
+    seat.generation += 1
+    booking = Booking(
+        reference=secrets.token_urlsafe(18),
+        workshop_id=known_id(workshop.id),
+        seat_id=known_id(seat.id),
+        seat_generation=seat.generation,
+        email=reservation.email,
+        email_key=reservation.email_key,
+        name=reservation.name,
+        company=reservation.company,
+        state=BookingState.RESERVED,
+        duration_hours=workshop.duration_hours,
+        content_digest=workshop.content_digest,
+        created_at=now,
+        due_at=now,
+    )
+    session.add(booking)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if "one_booking_per_seat" in str(error.orig):
+            raise SeatTaken from None
+        if "one_booking_per_email" in str(error.orig):
+            raise _already_booked(None) from None
+        raise
+    booking_id = known_id(booking.id)
+    session.add(BookingLog(booking_id=booking_id, at=now, event="reserve", state=BookingState.RESERVED))
+    promise_mail(session, booking_id, FIRST_MAIL, now)
+    await announce_work(session)
+    return booking
+
+
+async def _lock_offered_workshop(session: AsyncSession, key: str) -> Workshop:
+    workshop = await session.scalar(select(Workshop).where(col(Workshop.key) == key).with_for_update())
+    if workshop is None or workshop.retired_at is not None:
+        raise Refused("There is no such workshop. Choose one from the catalog.", reason="workshop_unknown")
+    if not workshop.active:
+        raise Refused(
+            "This workshop is not offered at the moment. Choose another one from the catalog.",
+            reason="workshop_inactive",
+        )
+    return workshop
+
+
+async def _refuse_second_booking(session: AsyncSession, email_key: str) -> None:
+    mine = select(Booking).where(col(Booking.email_key) == email_key, col(Booking.state).not_in(_FINAL))
+    booking = await session.scalar(mine)
+    if booking is not None:
+        raise _already_booked(booking.ends_at)
+
+
+async def _lock_free_seat(session: AsyncSession, workshop: Workshop) -> Seat | None:
+    """Lock the free seat of the workshop that was used least; rows locked by others are passed over."""
+    held = select(Booking.id).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
+    seat: Seat | None = await session.scalar(
+        select(Seat)
+        .where(
+            col(Seat.number).between(workshop.seat_first, workshop.seat_last),
+            col(Seat.retired).is_(False),
+            ~held.exists(),
+        )
+        .order_by(col(Seat.generation), col(Seat.number))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return seat
+
+
+async def _full(session: AsyncSession, workshop: Workshop) -> Refused:
+    retry_at = await session.scalar(
+        select(func.min(Booking.ends_at))
+        .join(Seat, col(Seat.id) == col(Booking.seat_id))
+        .where(
+            col(Booking.state).not_in(_FINAL),
+            (col(Booking.workshop_id) == workshop.id)
+            | col(Seat.number).between(workshop.seat_first, workshop.seat_last),
+        )
+    )
+    return Refused(
+        "All seats of this workshop are taken. Please try again later.",
+        reason="workshop_full",
+        retry_at=retry_at,
+    )
+
+
+def _already_booked(ends_at: datetime | None) -> Refused:
+    return Refused(
+        "This e-mail address has a booking already, and can have one at a time. Finish that workshop, or"
+        " end it with the link in its mail, then book the next one.",
+        reason="already_booked",
+        retry_at=ends_at,
+    )

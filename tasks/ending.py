@@ -1,0 +1,127 @@
+"""Reminding, ending a session, and giving its seat back."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.errors import Stale
+from models.rules.badges import earned_rungs
+from models.rules.booking import OPEN_STATES, BookingEvent, BookingState
+from models.store.badges import award_badge, awarded_rungs, finished_workshops
+from models.store.bookings import BookingDetails, log_step, move, record_work
+from models.tables import utc_now
+from tasks.recording import step
+from tasks.running_platform import current_platform
+from tasks.seats import collect_seat, lock_seat, wipe_seat
+
+_CLOSING = {BookingState.ENDING, BookingState.ABANDONING}
+
+
+async def begin_expiring(booking_id: int) -> None:
+    """Note that the end is near; the reminder is promised."""
+    platform = current_platform()
+    booking = (await platform.details(booking_id)).booking
+    async with platform.database.transaction() as session:
+        await move(
+            session,
+            booking_id,
+            BookingState(booking.state),
+            BookingEvent.REMIND,
+            utc_now(),
+            owner=platform.owner,
+            due_at=booking.ends_at,
+        )
+
+
+async def begin_ending(booking_id: int) -> None:
+    """End an open session, whether or not its time has come; one that is ending goes on."""
+    platform = current_platform()
+    state = BookingState((await platform.details(booking_id)).booking.state)
+    if state in OPEN_STATES:
+        async with platform.database.transaction() as session:
+            await move(session, booking_id, state, BookingEvent.EXPIRE, utc_now(), owner=platform.owner)
+
+
+@step("lock account")
+async def lock_account(booking_id: int) -> None:
+    """Make the password and every log-in of the seat worthless, and stop its server."""
+    platform = current_platform()
+    booking = await _closing(booking_id)
+    await asyncio.gather(
+        lock_seat(platform.machine(booking.backend), platform.place(booking)),
+        platform.hub(booking.backend).delete_user(booking.seat.account),
+    )
+
+
+@step("collect work")
+async def collect_work(booking_id: int) -> None:
+    """Measure how far the student got and keep the work for download; what is kept is not replaced."""
+    platform = current_platform()
+    booking = await _closing(booking_id)
+    if booking.booking.archive_until is not None or booking.booking.ready_at is None:
+        return
+    work = await collect_seat(
+        platform.machine(booking.backend),
+        platform.place(booking),
+        booking.workshop.key,
+        platform.archive(booking_id),
+        platform.settings.archive_limit_mb,
+    )
+    now = utc_now()
+    async with platform.database.transaction() as session:
+        await record_work(
+            session,
+            booking_id,
+            platform.owner,
+            cells_executed=work.cells_executed,
+            cells_total=work.cells_total,
+            archive_until=now + timedelta(days=platform.settings.archive_days),
+        )
+        await log_step(session, booking_id, "work", now)
+
+
+@step("reset seat")
+async def reset_seat(booking_id: int) -> None:
+    """Wipe the seat and give it back; thanks or the apology, and special badges, are promised."""
+    platform = current_platform()
+    booking = await _closing(booking_id)
+    await wipe_seat(platform.machine(booking.backend), platform.place(booking))
+    state = BookingState(booking.booking.state)
+    now = utc_now()
+    async with platform.database.transaction() as session:
+        await move(
+            session,
+            booking_id,
+            state,
+            BookingEvent.RELEASE,
+            now,
+            owner=platform.owner,
+            finished_at=now,
+            failure=booking.booking.failure,
+        )
+        if state is BookingState.ENDING:
+            await _award_badges(session, booking_id, booking.booking.email_key)
+
+
+async def _award_badges(session: AsyncSession, booking_id: int, email_key: str) -> None:
+    finished = await finished_workshops(session, email_key)
+    rungs = earned_rungs(finished, await awarded_rungs(session, email_key))
+    highest = max((rung.workshops for rung in rungs), default=0)
+    for rung in rungs:
+        await award_badge(
+            session, email_key, rung.workshops, booking_id, utc_now(), with_mail=rung.workshops == highest
+        )
+
+
+async def _closing(booking_id: int) -> BookingDetails:
+    booking = await current_platform().details(booking_id)
+    if booking.booking.state not in _CLOSING:
+        raise Stale(
+            "This booking is not being ended.",
+            reason="booking_moved_on",
+            detail=f"booking {booking_id} is {booking.booking.state}",
+        )
+    return booking

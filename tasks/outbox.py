@@ -1,0 +1,86 @@
+"""The outbox: sending the mails that were promised with a change of state."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from models.errors import Refused, WodError
+from models.rules.booking import retry_delay
+from models.store.bookings import log_step
+from models.store.work import MailClaim, claim_mails, mark_mail_sent, postpone_mail
+from models.tables import utc_now
+from tasks.mail import compose_mail
+from tasks.recording import step
+from tasks.running_platform import Platform, current_platform
+
+logger = logging.getLogger(__name__)
+
+# More mails of one booking than this are never due at once.
+_MAILS_OF_A_BOOKING = 5
+
+# The flow that promised a mail sends it within this time; the sweep leaves younger ones to it.
+SWEEP_AFTER_SECONDS = 5
+
+
+@step("send mails")
+async def send_mails(booking_id: int) -> int:
+    """Send what is due of one booking's mails; return how many the mail server took.
+
+    A mail that can't be sent now stays in the outbox, which tries again: it never holds up a booking.
+    """
+    return await _send_due(_MAILS_OF_A_BOOKING, booking_id)
+
+
+async def sweep_outbox(limit: int) -> int:
+    """Send up to `limit` due mails that no flow sent; return how many the mail server took."""
+    return await _send_due(limit, None)
+
+
+async def _send_due(limit: int, booking_id: int | None) -> int:
+    platform = current_platform()
+    now = utc_now()
+    due_before = now if booking_id is not None else now - timedelta(seconds=SWEEP_AFTER_SECONDS)
+    async with platform.database.transaction() as session:
+        claims = await claim_mails(
+            session, platform.owner, due_before, _lease(platform), limit, booking_id=booking_id
+        )
+    # One after the other: two mails of a booking arrive in the order in which they were promised.
+    return sum([await _send(platform, claim) for claim in claims])
+
+
+async def _send(platform: Platform, claim: MailClaim) -> bool:
+    settings = platform.settings
+    try:
+        message = compose_mail(settings, await platform.details(claim.booking_id), claim.kind, claim.data)
+        await platform.mailer.send(message)
+    except WodError as error:
+        now = utc_now()
+        too_old = now - claim.created_at > timedelta(hours=settings.mail_retry_limit_hours)
+        wait = retry_delay(claim.attempts + 1, settings.retry_first_seconds, settings.retry_longest_seconds)
+        final = isinstance(error, Refused) or too_old
+        logger.warning(
+            "mail %s of booking %d was not sent (%s)%s",
+            claim.kind,
+            claim.booking_id,
+            error.reason,
+            "; given up" if final else f"; next attempt in {wait.total_seconds():.0f} s",
+        )
+        async with platform.database.transaction() as session:
+            await postpone_mail(session, claim, platform.owner, now, None if final else wait, error.message)
+            if final:
+                await log_step(
+                    session,
+                    claim.booking_id,
+                    "mail",
+                    now,
+                    f"The {claim.kind} mail was given up: {error.message}",
+                )
+        return False
+    async with platform.database.transaction() as session:
+        await mark_mail_sent(session, claim.mail_id, platform.owner, utc_now())
+    return True
+
+
+def _lease(platform: Platform) -> timedelta:
+    return timedelta(seconds=platform.settings.lease_seconds)
