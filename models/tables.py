@@ -50,6 +50,7 @@ class Workshop(SQLModel, table=True):
     replay_id: int = 0
     replay_link: str = ""
     session_type: str = "Workshops-on-Demand"
+    source: str = Field(description="The catalog that it came from: a folder or the address of a repository.")
     content_digest: str = Field(description="SHA-256 of its content; names the snapshot it is rendered from.")
     created_at: datetime = _moment(default_factory=utc_now)
     updated_at: datetime = _moment(default_factory=utc_now)

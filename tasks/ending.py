@@ -78,7 +78,7 @@ async def collect_work(booking_id: int) -> None:
             platform.owner,
             cells_executed=work.cells_executed,
             cells_total=work.cells_total,
-            archive_until=now + timedelta(days=platform.settings.archive_days),
+            archive_until=now + timedelta(days=platform.settings.archive_days) if work.archived else None,
         )
         await log_step(session, booking_id, "work", now)
 

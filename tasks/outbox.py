@@ -10,7 +10,7 @@ from models.rules.booking import retry_delay
 from models.store.bookings import log_step
 from models.store.work import MailClaim, claim_mails, mark_mail_sent, postpone_mail
 from models.tables import utc_now
-from tasks.mail import compose_mail
+from tasks.booking_mail import booking_mail
 from tasks.recording import step
 from tasks.running_platform import Platform, current_platform
 
@@ -52,7 +52,7 @@ async def _send_due(limit: int, booking_id: int | None) -> int:
 async def _send(platform: Platform, claim: MailClaim) -> bool:
     settings = platform.settings
     try:
-        message = compose_mail(settings, await platform.details(claim.booking_id), claim.kind, claim.data)
+        message = booking_mail(settings, await platform.details(claim.booking_id), claim.kind, claim.data)
         await platform.mailer.send(message)
     except WodError as error:
         now = utc_now()

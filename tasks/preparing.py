@@ -7,9 +7,10 @@ import asyncio
 from models.errors import Stale
 from models.rules.booking import BookingEvent, BookingState, reminder_time, session_end
 from models.rules.passwords import derive_password
+from models.rules.variables import booking_variables
 from models.store.bookings import BookingDetails, log_step, move
 from models.tables import utc_now
-from tasks.content import booking_variables_of, render_workshop
+from tasks.content import render_workshop
 from tasks.recording import step
 from tasks.running_platform import current_platform
 from tasks.seats import open_seat
@@ -42,7 +43,13 @@ async def generate_notebooks(booking_id: int) -> None:
         render_workshop,
         platform.snapshots / booking.booking.content_digest,
         booking.workshop.key,
-        booking_variables_of(platform.settings, booking.workshop, booking.seat.number, password),
+        booking_variables(
+            platform.variables,
+            booking.workshop.key,
+            booking.seat.number,
+            booking.workshop.seat_first,
+            password,
+        ),
     )
     await open_seat(platform.machine(booking.backend), platform.place(booking), password, content)
     async with platform.database.transaction() as session:

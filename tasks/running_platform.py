@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from models.settings import Settings
 from models.store.bookings import BookingDetails, details
@@ -14,6 +16,7 @@ from models.tables import Backend
 from tasks.adapters.hub import Hub
 from tasks.adapters.machine import LocalMachine, Machine
 from tasks.adapters.smtp import Mailer
+from tasks.catalog_sync import known_variables
 from tasks.seats import SeatPlace
 
 
@@ -47,6 +50,11 @@ class Platform:
             homes=self.settings.homes,
             isolation=self.settings.isolation,
         )
+
+    @cached_property
+    def variables(self) -> dict[str, Any]:
+        """What templates may use before any booking is known, as the settings stood at the start."""
+        return known_variables(self.settings)
 
     @property
     def snapshots(self) -> Path:

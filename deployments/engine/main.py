@@ -10,12 +10,12 @@ import socket
 import threading
 import uuid
 
-from tasks.adapters.smtp import Mailer
-
 from deployments.engine.engine import Engine
 from deployments.engine.recorder import Recorder
 from models.settings import load_settings
 from models.store.database import Database
+from tasks.adapters.smtp import Mailer
+from tasks.backends import ensure_local_backend
 from tasks.running_platform import Platform, use_platform
 
 
@@ -28,6 +28,7 @@ async def run_engine(stop: asyncio.Event) -> None:
     platform = Platform(settings, Database(settings.secret("database_url")), Mailer(settings), owner)
     use_platform(platform)
     try:
+        await ensure_local_backend(platform)
         async with Recorder(worker_name=f"engine on {socket.gethostname()}") as recorder:
             await Engine(platform, recorder).run(stop)
     finally:

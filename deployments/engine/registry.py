@@ -31,23 +31,20 @@ def load_flows() -> dict[str, tuple[Flow[..., Any], dict[str, Any]]]:
     """Return the flows of prefect.yaml by name, each with its entry there."""
     entries = YAML(typ="safe").load(PREFECT_FILE.read_text())["deployments"]
     # No placeholder: a flow that can't be imported must fail here, not in a student's run.
-    loaded = [
-        (load_flow_from_entrypoint(each["entrypoint"], use_placeholder_flow=False), each) for each in entries
-    ]
-    return {flow.name: (flow, entry) for flow, entry in loaded}
+    flows = {}
+    for entry in entries:
+        flow: Flow[..., Any] = load_flow_from_entrypoint(entry["entrypoint"], use_placeholder_flow=False)
+        flows[flow.name] = (flow, entry)
+    return flows
 
 
 async def register_flows(client: PrefectClient, pool: str) -> dict[str, RegisteredFlow]:
     """Bring the server's work pool and deployments to what prefect.yaml says; return them by flow name."""
-    try:
-        await client.create_work_pool(
-            WorkPoolCreate(name=pool, type="process", description="Run by the engines; no worker may poll it.")
-        )
-    except ObjectAlreadyExists:
-        pass
-    return {
-        name: RegisteredFlow(flow, await _register(flow, entry)) for name, (flow, entry) in load_flows().items()
-    }
+    about = "Run by the engines; no worker may poll it."
+    with suppress(ObjectAlreadyExists):
+        await client.create_work_pool(WorkPoolCreate(name=pool, type="process", description=about))
+    flows = load_flows().items()
+    return {name: RegisteredFlow(flow, await _register(flow, entry)) for name, (flow, entry) in flows}
 
 
 async def _register(flow: Flow[..., Any], entry: dict[str, Any]) -> UUID:

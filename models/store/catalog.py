@@ -49,11 +49,25 @@ async def save_workshop(session: AsyncSession, key: str, values: dict[str, Any],
     return bool(changed)
 
 
-async def retire_workshops_except(session: AsyncSession, keys: Collection[str], now: datetime) -> list[str]:
-    """Retire each workshop whose key is not given; return their keys. Running bookings go on."""
+async def workshops_of_others(session: AsyncSession, keys: Collection[str], source: str) -> dict[str, str]:
+    """Return those of the keys that another catalog offers, each with that catalog's source."""
+    rows = await session.execute(
+        select(Workshop.key, Workshop.source).where(
+            col(Workshop.key).in_(keys), col(Workshop.source) != source, col(Workshop.retired_at).is_(None)
+        )
+    )
+    return dict(rows.tuples().all())
+
+
+async def retire_workshops_except(
+    session: AsyncSession, keys: Collection[str], source: str, now: datetime
+) -> list[str]:
+    """Retire each workshop of a source whose key is not given; return their keys. Running bookings go on."""
     rows = await session.scalars(
         update(Workshop)
-        .where(col(Workshop.key).not_in(keys), col(Workshop.retired_at).is_(None))
+        .where(
+            col(Workshop.key).not_in(keys), col(Workshop.source) == source, col(Workshop.retired_at).is_(None)
+        )
         .values(retired_at=now, active=False)
         .returning(col(Workshop.key))
         .execution_options(synchronize_session=False)

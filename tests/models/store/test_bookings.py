@@ -36,6 +36,7 @@ async def offer(database, key="WKSHP-One", *, capacity=20, seats=(1, 20), backen
             "seat_first": seats[0],
             "seat_last": seats[1],
             "duration_hours": 2.0,
+            "source": "/catalog",
             "content_digest": "0",
         }
         await save_workshop(session, key, row | values, utc_now())

@@ -1,0 +1,63 @@
+"""The mail of a booking: what it tells, gathered from the booking and the settings."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from typing import Any
+
+from models.rules.badges import rung_of
+from models.rules.booking import OPEN_STATES, MailKind
+from models.rules.links import booking_page, session_page, work_download, workshop_page
+from models.rules.passwords import derive_password
+from models.settings import Settings
+from models.store.bookings import BookingDetails, known_id
+from tasks.mail import MailContext, branding, compose
+
+_WITH_CREDENTIALS = {MailKind.CREDENTIALS, MailKind.REMINDER}
+
+
+def booking_mail(
+    settings: Settings, details: BookingDetails, kind: MailKind, data: dict[str, Any]
+) -> EmailMessage:
+    """Compose the mail of `kind` for a booking as it is now; `data` is what its outbox row holds.
+
+    Raises:
+        Refused: as compose does.
+
+    """
+    booking, workshop = details.booking, details.workshop
+    catalog_url = settings.url("catalog")
+    is_open = booking.state in OPEN_STATES
+    context = MailContext(
+        reference=booking.reference,
+        student_name=booking.name,
+        workshop_title=workshop.title,
+        duration_hours=booking.duration_hours,
+        catalog_url=catalog_url,
+        workshop_url=workshop_page(catalog_url, workshop.key),
+        booking_url=booking_page(catalog_url, booking.reference),
+        replay_url=workshop.replay_link,
+        ends_at=booking.ends_at,
+        hours_left=settings.reminder_hours,
+        was_opened=booking.ready_at is not None,
+        cells_executed=booking.cells_executed,
+        cells_total=booking.cells_total,
+        badge_title=workshop.title,
+        badge_picture_url=workshop.badge_image,
+        archive_url=work_download(settings.url("api"), booking.reference) if booking.archive_until else "",
+        archive_days=settings.archive_days,
+        archive_until=booking.archive_until,
+        rung=rung_of(data["rung"]) if "rung" in data else None,
+        apology_reason=booking.failure,
+        **(_credentials(settings, details) if is_open and kind in _WITH_CREDENTIALS else {}),
+    )
+    return compose(kind, booking.email, context, branding(settings))
+
+
+def _credentials(settings: Settings, details: BookingDetails) -> dict[str, str]:
+    account = details.seat.account
+    return {
+        "username": account,
+        "password": derive_password(settings.secret("password_key"), known_id(details.booking.id)),
+        "session_url": session_page(details.backend.hub_url.rstrip("/"), account, details.workshop.key),
+    }
