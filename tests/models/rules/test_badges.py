@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from models.rules.badges import LADDER, earned_rungs, next_rung, rung_of
+
+
+@pytest.mark.parametrize(
+    ("finished", "awarded", "earned"),
+    [
+        (0, [], []),
+        (2, [], []),
+        (3, [], [3]),
+        (4, {3}, []),
+        (5, {3}, [5]),
+        (7, {3, 5}, [7]),
+        (10, {3, 5, 7}, [10]),
+        (15, {3, 5, 7, 10}, [15]),
+        (40, {3, 5, 7, 10, 15}, []),
+        (8, [], [3, 5, 7]),
+        (8, {5}, [3, 7]),
+        (2, {3}, []),
+    ],
+)
+def test_each_rung_is_earned_once(finished: int, awarded: list[int], earned: list[int]) -> None:
+    assert [rung.workshops for rung in earned_rungs(finished, awarded)] == earned
+
+
+def test_the_ladder() -> None:
+    assert {rung.workshops: rung.title for rung in LADDER} == {
+        3: "Apprentice",
+        5: "Expert",
+        7: "Hero",
+        10: "Super Hero",
+        15: "Legend",
+    }
+
+
+def test_rungs_are_found_by_their_number() -> None:
+    assert rung_of(7).title == "Hero"
+    with pytest.raises(KeyError):
+        rung_of(4)
+
+
+@pytest.mark.parametrize(("workshops", "title"), [(0, "Apprentice"), (3, "Expert"), (14, "Legend"), (15, None)])
+def test_the_next_rung(workshops: int, title: str | None) -> None:
+    rung = next_rung(workshops)
+    assert (rung.title if rung else None) == title
