@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import func, or_, select, text
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 import models.migrations
 from models.rules.booking import FINAL_STATES
 from models.tables import Booking, Mail
+
+# What a transaction raises while PostgreSQL is away, restarts, or has no connection left.
+DATABASE_AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError, PoolTimeoutError)
+
+# What it raises when the database was never migrated.
+TABLES_MISSING: type[Exception] = ProgrammingError
 
 _FINAL = [state.value for state in FINAL_STATES]
 
@@ -56,12 +63,6 @@ async def backlog(session: AsyncSession, now: datetime) -> Backlog:
         select(func.min(Mail.created_at)).where(col(Mail.sent_at).is_(None), col(Mail.given_up_at).is_(None))
     )
     return Backlog(_seconds(due_since, now), _seconds(promised_since, now))
-
-
-async def mails_of(session: AsyncSession, booking_id: int) -> Sequence[Mail]:
-    """Return the mails that were promised for a booking, oldest first."""
-    rows = await session.scalars(select(Mail).where(col(Mail.booking_id) == booking_id).order_by(col(Mail.id)))
-    return list(rows)
 
 
 def _seconds(since: datetime | None, now: datetime) -> float:
