@@ -1,0 +1,71 @@
+"""Route: the truth about each part that the API can see."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+
+from models.settings import Settings
+from models.store.condition import (
+    DATABASE_AWAY,
+    TABLES_MISSING,
+    Backlog,
+    backlog,
+    newest_revision,
+    revision,
+)
+from models.tables import utc_now
+from ui.api.parts import DatabaseHere, SettingsHere
+from ui.api.schemas import Health, Part
+
+# A promised mail waits for other bookings' steps and for short troubles of the mail server, not longer.
+_MAIL_LIMIT_SECONDS = 300
+
+router = APIRouter(prefix="/api", tags=["health"])
+
+
+@router.get(
+    "/health",
+    responses={503: {"model": Health, "description": "The API can't do its own work: status is `down`."}},
+)
+async def read_health(response: Response, settings: SettingsHere, database: DatabaseHere) -> Health:
+    """Return how the platform is doing.
+
+    503 means that this API can't serve: its database is away, or has other tables than it needs. When only
+    the engines or the mail server lag, bookings are taken all the same: 200, with the status `degraded`.
+    """
+    try:
+        async with database.transaction() as session:
+            at = await revision(session)
+            waiting = await backlog(session, utc_now()) if at == newest_revision() else None
+    except DATABASE_AWAY:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return Health(status="down", parts={"database": Part(ok=False, message="The database is away.")})
+    except TABLES_MISSING:
+        at, waiting = "none", None
+    answers = Part(ok=True, message="The database answers.")
+    if waiting is None:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        wrong = f"The database is at migration {at}; this release needs {newest_revision()}."
+        return Health(status="down", parts={"database": answers, "migrations": Part(ok=False, message=wrong)})
+    fits = Part(ok=True, message=f"The database is at migration {at}, as this release needs it.")
+    engine, mail = _engine(waiting, settings), _mail(waiting)
+    return Health(
+        status="ok" if engine.ok and mail.ok else "degraded",
+        parts={"database": answers, "migrations": fits, "engine": engine, "mail": mail},
+    )
+
+
+def _engine(waiting: Backlog, settings: Settings) -> Part:
+    # A booking whose engine died is due again when the lease ends, and found by the next sweep.
+    limit = settings.lease_seconds + 2 * settings.sweep_seconds
+    ok = waiting.booking_seconds <= limit
+    message = "No booking waits for an engine for long." if ok else "Bookings wait: no engine keeps up."
+    return Part(ok=ok, message=message, seconds=round(waiting.booking_seconds, 1))
+
+
+def _mail(waiting: Backlog) -> Part:
+    ok = waiting.mail_seconds <= _MAIL_LIMIT_SECONDS
+    message = "No promised mail waits for long." if ok else "Promised mails wait to be sent."
+    return Part(ok=ok, message=message, seconds=round(waiting.mail_seconds, 1))

@@ -1,0 +1,66 @@
+"""The API as an ASGI application: `uvicorn --factory ui.api.main:create_app --no-access-log`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+
+from models.settings import Settings, load_settings
+from models.store.database import Database
+from ui.api import bookings, docs, health, workshops
+from ui.api.errors import PROBLEM_MEDIA_TYPE, install_handlers
+from ui.api.guard import Guard, configure_logging
+from ui.api.parts import problem_answers
+
+_DESCRIPTION = """\
+Book hands-on workshops on JupyterHub. A booking takes an e-mail address and a name; seconds later a private
+seat with the workshop's notebooks is ready, and its password is in the mail.
+
+Refusals are application/problem+json with a stable reason for programs and a message for people.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the API of the platform that `settings` describe, by default those of this process."""
+    chosen = settings or load_settings()
+    configure_logging(chosen.log_level)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.database = Database(chosen.secret("database_url"))
+        yield
+        await app.state.database.close()
+
+    app = FastAPI(
+        title=f"{chosen.brand} API",
+        description=_DESCRIPTION,
+        version=version("workshops-on-demand"),
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.settings = chosen
+    for part in (workshops, bookings, health, docs):
+        app.include_router(part.router)
+    install_handlers(app)
+    app.add_middleware(Guard)
+    _correct_openapi(app)
+    return app
+
+
+def _correct_openapi(app: FastAPI) -> None:
+    generate = app.openapi
+
+    def corrected() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            problem_answers(generate(), PROBLEM_MEDIA_TYPE)
+        return generate()
+
+    app.openapi = corrected  # type: ignore[method-assign]

@@ -1,0 +1,122 @@
+"""What the routes work with: settings and database of the running API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from models.settings import Settings
+from models.store.database import Database
+from ui.api.schemas import Problem
+
+
+async def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+async def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+SettingsHere = Annotated[Settings, Depends(_settings)]
+DatabaseHere = Annotated[Database, Depends(_database)]
+
+_EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
+    "workshop_unknown": (
+        HTTPStatus.NOT_FOUND,
+        {"message": "There is no such workshop. Choose one from the catalog."},
+    ),
+    "booking_unknown": (
+        HTTPStatus.NOT_FOUND,
+        {"message": "There is no such booking. Open the link from your mail again, or book anew."},
+    ),
+    "work_missing": (HTTPStatus.NOT_FOUND, {"message": "There is no work to fetch yet."}),
+    "work_expired": (HTTPStatus.GONE, {"message": "This work was deleted."}),
+    "already_booked": (
+        HTTPStatus.CONFLICT,
+        {
+            "message": "This e-mail address has a booking already, and can have one at a time.",
+            "retry_at": "2026-11-23T15:00:00Z",
+        },
+    ),
+    "workshop_full": (
+        HTTPStatus.CONFLICT,
+        {
+            "message": "All seats of this workshop are taken. Please try again later.",
+            "retry_at": "2026-11-23T15:00:00Z",
+        },
+    ),
+    "workshop_inactive": (
+        HTTPStatus.CONFLICT,
+        {"message": "This workshop is not offered at the moment. Choose another one from the catalog."},
+    ),
+    "request_malformed": (HTTPStatus.BAD_REQUEST, {"message": "The request can't be understood."}),
+    "request_too_large": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"message": "The request is too large."}),
+    "input_wrong": (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        {
+            "message": "Please tell us your name.",
+            "fields": [{"field": "name", "reason": "name_missing", "message": "Please tell us your name."}],
+        },
+    ),
+    "seats_contended": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        {"message": "Too many people are booking at this moment. Please try again."},
+    ),
+    "database_unavailable": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        {"message": "The service is out of order at the moment. Nothing was changed or lost."},
+    ),
+}
+_WITH_RETRY = {HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE}
+
+
+def refusals(*reasons: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of the answers with these reasons, each with an example, for OpenAPI."""
+    answers: dict[int | str, dict[str, Any]] = {}
+    for reason in (*reasons, "database_unavailable"):
+        status, example = _EXAMPLES[reason]
+        answer = answers.setdefault(
+            status.value,
+            {
+                "model": Problem,
+                "description": status.phrase,
+                "content": {"application/json": {"examples": {}}},
+                "headers": _retry_after() if status in _WITH_RETRY else {},
+            },
+        )
+        answer["content"]["application/json"]["examples"][reason] = {
+            "value": {"status": status.value, "reason": reason} | example
+        }
+    return dict(sorted(answers.items()))
+
+
+def problem_answers(schema: dict[str, Any], media_type: str) -> None:
+    """Give the refusals in an OpenAPI schema their media type, and drop answers that can't happen.
+
+    FastAPI documents what it knows: a validation error for each path with a parameter, and JSON.
+    """
+    for path in schema["paths"].values():
+        for operation in path.values():
+            answers: dict[str, dict[str, Any]] = operation["responses"]
+            if "HTTPValidationError" in str(answers.get("422")):
+                del answers["422"]
+            for status, answer in answers.items():
+                if status >= "400" and "application/json" in answer.get("content", {}):
+                    answer["content"] = {media_type: answer["content"]["application/json"]}
+    for name in ("HTTPValidationError", "ValidationError"):
+        schema["components"]["schemas"].pop(name, None)
+
+
+def _retry_after() -> Mapping[str, Any]:
+    return {
+        "Retry-After": {
+            "description": "In how many seconds asking again makes sense, if that is known.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    }

@@ -1,0 +1,64 @@
+"""Routes: the workshops on offer, and who offers them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from models.rules.links import web_address
+from models.store.catalog import Offer, offer, offers
+from ui.api.parts import DatabaseHere, SettingsHere, refusals
+from ui.api.schemas import Brand, Workshop
+
+router = APIRouter(prefix="/api", tags=["workshops"])
+
+
+@router.get("/workshops", responses=refusals())
+async def list_workshops(database: DatabaseHere) -> list[Workshop]:
+    """Return the workshops that can be booked, by priority and title, with the seats that are free now."""
+    async with database.transaction() as session:
+        found = await offers(session)
+    return [_workshop(each) for each in found]
+
+
+@router.get("/workshops/{key}", responses=refusals("workshop_unknown"))
+async def read_workshop(key: str, database: DatabaseHere) -> Workshop:
+    """Return one workshop that can be booked."""
+    async with database.transaction() as session:
+        found = await offer(session, key)
+    return _workshop(found)
+
+
+@router.get("/brand")
+async def read_brand(settings: SettingsHere) -> Brand:
+    """Return how the programme presents itself: names, colour and addresses from its settings."""
+    return Brand(
+        name=settings.brand,
+        owner=settings.brand_owner,
+        url=web_address(settings.brand_url),
+        logo=web_address(settings.brand_logo),
+        color=settings.brand_color,
+        chat_url=web_address(settings.brand_chat_url),
+        terms_url=web_address(settings.terms_url),
+    )
+
+
+def _workshop(found: Offer) -> Workshop:
+    workshop = found.workshop
+    return Workshop(
+        key=workshop.key,
+        title=workshop.title,
+        description=workshop.description,
+        duration_hours=workshop.duration_hours,
+        category=workshop.category,
+        session_type=workshop.session_type,
+        presenter=workshop.presenter,
+        presenter_role=workshop.presenter_role,
+        avatar=web_address(workshop.avatar, needs_path=True),
+        image=web_address(workshop.image, needs_path=True),
+        badge_image=web_address(workshop.badge_image, needs_path=True),
+        replay_link=web_address(workshop.replay_link, needs_path=True),
+        capacity=workshop.capacity,
+        free_seats=found.free_seats,
+        is_popular=found.is_popular,
+        updated_at=workshop.updated_at,
+    )
