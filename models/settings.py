@@ -27,7 +27,7 @@ SECRETS_FOLDER = "secrets"
 
 # Variables that begin with WOD_ and are not settings of the platform: they tell where settings are, which
 # platform a process belongs to, and where ./wod made its environments.
-_BESIDE_SETTINGS = {"WOD_STATE", "WOD_SECRETS_DIR", "WOD_PLATFORM", "WOD_HOME"}
+_BESIDE_SETTINGS = {"WOD_STATE", "WOD_SECRETS_DIR", "WOD_PLATFORM", "WOD_HOME", "WOD_CATALOG_API_URL"}
 
 
 class Settings(BaseSettings):
@@ -37,6 +37,9 @@ class Settings(BaseSettings):
 
     state_dir: Path = Field(Path(".wod"), description="Folder that holds all state of this platform.")
     log_level: str = Field("INFO", description="Least severe level that the services log.")
+    workshops: list[str] = Field(
+        default_factory=list, description="Folders of workshops, or git addresses, to offer; empty: the samples."
+    )
 
     # Addresses
     bind_host: str = Field("127.0.0.1", description="Address that the services listen on.")

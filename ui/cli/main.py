@@ -1,0 +1,94 @@
+"""The `wod` command: one table of commands, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+from models.errors import WodError
+
+# Command -> the module whose `app` holds it, or is it when it has commands of its own; its line in the help.
+COMMANDS = {
+    "up": ("ui.cli.stack", "Bring the whole platform up on this machine, and stay until Ctrl-C."),
+    "down": ("ui.cli.stack", "Stop the platform; nothing of it is left running."),
+    "status": ("ui.cli.stack", "Show how each service is doing."),
+    "logs": ("ui.cli.stack", "Show the log of a service."),
+    "settings": ("ui.cli.settings", "Show all settings: value, source and meaning."),
+    "check": ("ui.cli.development", "Check style, types and architecture of the code."),
+    "test": ("ui.cli.development", "Run the tests."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports a command's module only when that command runs."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (_, help_line) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=help_line))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that runs, loaded."""
+        name, _, rest = super().resolve_command(ctx, args)
+        group = get_group(import_module(COMMANDS[str(name)][0]).app)
+        return name, group.commands.get(str(name), group), rest
+
+
+app = typer.Typer(cls=LazyGroup, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+@app.callback()
+def wod(
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of all state; may stand after the command, too.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error comes from.")] = False,
+) -> None:
+    """Workshops on Demand: hands-on workshops on JupyterHub, booked by e-mail."""
+    if state:
+        os.environ["WOD_STATE"] = str(state.absolute())
+    global _is_debugging
+    _is_debugging = debug
+
+
+_is_debugging = False
+
+
+def state_first(arguments: list[str]) -> list[str]:
+    """Return the arguments with every `--state DIR` before the command, up to a bare `--`."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    states, others, rest = [], [], iter(arguments[:end])
+    for argument in rest:
+        if argument == "--state":
+            states += [argument, *([value] if (value := next(rest, None)) is not None else [])]
+        elif argument.startswith("--state="):
+            states.append(argument)
+        else:
+            others.append(argument)
+    return [*states, *others, *arguments[end:]]
+
+
+def main() -> None:
+    """Run the command line; an error that a person has to know is told in its words, without a traceback."""
+    try:
+        app(state_first(sys.argv[1:]), prog_name="wod")
+    except WodError as error:
+        from ui.cli.console import errors
+
+        if _is_debugging:
+            raise
+        errors.print(error.message, style="red", markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

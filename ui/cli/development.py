@@ -1,0 +1,69 @@
+"""The commands for who works on the code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import typer
+
+from deployments.stack.environment import SYSTEM_PATH
+from deployments.stack.layout import find_layout
+from ui.cli.console import errors, output
+
+_CHECKS = {
+    "style": ("ruff", "check"),
+    "format": ("ruff", "format", "--check"),
+    "types": ("mypy",),
+    "architecture": ("pytest", "-q", "tests/architecture"),
+}
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+app = typer.Typer()
+
+
+@app.command()
+def check() -> None:
+    """Check style, types and architecture of the code."""
+    failed = []
+    for what, command in _CHECKS.items():
+        done = subprocess.run([sys.executable, "-m", *command], cwd=find_layout().source, check=False)
+        if done.returncode:
+            failed.append(what)
+    if failed:
+        errors.print(f"Failed: {', '.join(failed)}.", style="red")
+        raise typer.Exit(1)
+    output.print("Style, format, types and architecture are right.")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run the tests; arguments are those of pytest, such as `-m "not integration"` or `-k booking`."""
+    _ensure_browser()
+    os.chdir(find_layout().source)
+    # The settings and the state of the operator's platform are none of the tests' business.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WOD_")}
+    if "WOD_HOME" in os.environ:
+        environment["WOD_HOME"] = os.environ["WOD_HOME"]
+    os.execve(sys.executable, [sys.executable, "-m", "pytest", *context.args], environment)  # noqa: S606
+
+
+def _ensure_browser() -> None:
+    """Install Chromium where that can be done; without one the browser tests skip themselves."""
+    if any(shutil.which(name) for name in _BROWSERS):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        errors.print("No Chromium here: the browser tests will be skipped (apt-get install chromium).")
+        return
+    errors.print("Installing Chromium for the browser tests …")
+    environment = {"PATH": SYSTEM_PATH, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "-q", "update"],
+        ["apt-get", "-qy", "--no-install-recommends", "install", "chromium"],
+    ):
+        done = subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL)
+        if done.returncode:
+            errors.print(f"{' '.join(command)} failed: the browser tests will be skipped.")
+            return
