@@ -21,7 +21,7 @@ def utc_now() -> datetime:
 
 def _moment(**options: Any) -> Any:
     """Return a field for a time zone aware moment."""
-    return Field(sa_type=DateTime(timezone=True), **options)  # type: ignore[call-overload]
+    return Field(sa_type=DateTime(timezone=True), **options)
 
 
 class Workshop(SQLModel, table=True):
@@ -65,7 +65,7 @@ class Backend(SQLModel, table=True):
     number: int = Field(unique=True, description="Counts from 1.")
     hub_url: str = Field(description="Address that students open.")
     hub_api_url: str = Field(description="Address of the hub's REST API for the engine.")
-    machine: str = Field("local", description="local, or the ssh address of the machine.")
+    machine: str = Field(default="local", description="local, or the ssh address of the machine.")
     created_at: datetime = _moment(default_factory=utc_now)
 
 
@@ -78,7 +78,7 @@ class Seat(SQLModel, table=True):
     backend_id: int = Field(foreign_key="backend.id")
     number: int = Field(description="Counts from 1 on its backend.")
     account: str = Field(description="Name of its account on the machine and in the hub.")
-    generation: int = Field(0, description="Counts the bookings it had; a machine refuses work for an older one.")
+    generation: int = Field(default=0, description="Counts its bookings; a machine refuses work for an older one.")
     retired: bool = False
 
 
@@ -111,8 +111,8 @@ class Booking(SQLModel, table=True):
     due_at: datetime = _moment(default_factory=utc_now, description="When an engine must act next.")
     lease_owner: str | None = None
     lease_until: datetime | None = _moment(default=None)
-    attempts: int = Field(0, description="Failed attempts at the present work.")
-    failure: str = Field("", description="Why the last attempt failed, for a person.")
+    attempts: int = Field(default=0, description="Failed attempts at the present work.")
+    failure: str = Field(default="", description="Why the last attempt failed, for a person.")
     cells_executed: int | None = None
     cells_total: int | None = None
     archive_until: datetime | None = _moment(default=None)

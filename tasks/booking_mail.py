@@ -38,7 +38,8 @@ def booking_mail(
         booking_url=booking_page(catalog_url, booking.reference),
         replay_url=workshop.replay_link,
         ends_at=booking.ends_at,
-        hours_left=settings.reminder_hours,
+        # A session not longer than the notice is reminded at its half.
+        hours_left=min(settings.reminder_hours, booking.duration_hours / 2),
         was_opened=booking.ready_at is not None,
         cells_executed=booking.cells_executed,
         cells_total=booking.cells_total,

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from models.errors import Stale
-from models.rules.badges import earned_rungs
 from models.rules.booking import OPEN_STATES, BookingEvent, BookingState
-from models.store.badges import award_badge, awarded_rungs, finished_workshops
+from models.store.badges import award_earned_badges
 from models.store.bookings import BookingDetails, log_step, move, record_work
 from models.tables import utc_now
 from tasks.recording import step
@@ -103,17 +100,7 @@ async def reset_seat(booking_id: int) -> None:
             failure=booking.booking.failure,
         )
         if state is BookingState.ENDING:
-            await _award_badges(session, booking_id, booking.booking.email_key)
-
-
-async def _award_badges(session: AsyncSession, booking_id: int, email_key: str) -> None:
-    finished = await finished_workshops(session, email_key)
-    rungs = earned_rungs(finished, await awarded_rungs(session, email_key))
-    highest = max((rung.workshops for rung in rungs), default=0)
-    for rung in rungs:
-        await award_badge(
-            session, email_key, rung.workshops, booking_id, utc_now(), with_mail=rung.workshops == highest
-        )
+            await award_earned_badges(session, booking.booking.email_key, booking_id, now)
 
 
 async def _closing(booking_id: int) -> BookingDetails:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,7 +59,9 @@ async def move(
     if owner is not None:
         statement = statement.where(col(Booking.lease_owner) == owner)
     fresh = {} if event in _BEGINNINGS else {"attempts": 0, "failure": "", "due_at": now} | _NO_LEASE
-    changed = await session.execute(statement.values({"state": step.to} | fresh | values).returning(Booking.id))
+    changed = await session.execute(
+        statement.values({"state": step.to} | fresh | values).returning(col(Booking.id))
+    )
     if changed.first() is None:
         raise Stale(
             "This booking has moved on in the meantime.",
@@ -110,7 +111,7 @@ async def record_work(session: AsyncSession, booking_id: int, owner: str, **valu
         update(Booking)
         .where(col(Booking.id) == booking_id, col(Booking.lease_owner) == owner)
         .values(**values)
-        .returning(Booking.id)
+        .returning(col(Booking.id))
     )
     if changed.first() is None:
         raise Stale("Another engine works on this booking.", reason="lease_lost")
@@ -132,14 +133,6 @@ async def log_of(session: AsyncSession, booking_id: int) -> list[BookingLog]:
         select(BookingLog).where(col(BookingLog.booking_id) == booking_id).order_by(col(BookingLog.id))
     )
     return list(rows)
-
-
-async def sent_mails(session: AsyncSession, booking_id: int) -> Collection[MailKind]:
-    """Return the kinds of mail that were accepted by the mail server for a booking."""
-    rows = await session.scalars(
-        select(Mail.kind).where(col(Mail.booking_id) == booking_id, col(Mail.sent_at).is_not(None))
-    )
-    return {MailKind(kind) for kind in rows}
 
 
 async def announce_work(session: AsyncSession) -> None:
@@ -174,9 +167,15 @@ async def _details(session: AsyncSession, condition: Any) -> BookingDetails:
     return BookingDetails(*row)
 
 
-def promise_mail(session: AsyncSession, booking_id: int, kind: MailKind, now: datetime) -> None:
+def promise_mail(
+    session: AsyncSession,
+    booking_id: int,
+    kind: MailKind,
+    now: datetime,
+    data: dict[str, Any] | None = None,
+) -> None:
     """Put a mail into the outbox, in the transaction of its reason."""
-    session.add(Mail(booking_id=booking_id, kind=kind, created_at=now, due_at=now))
+    session.add(Mail(booking_id=booking_id, kind=kind, data=data or {}, created_at=now, due_at=now))
 
 
 def known_id(row_id: int | None) -> int:

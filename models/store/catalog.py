@@ -52,7 +52,7 @@ async def save_workshop(session: AsyncSession, key: str, values: dict[str, Any],
 async def workshops_of_others(session: AsyncSession, keys: Collection[str], source: str) -> dict[str, str]:
     """Return those of the keys that another catalog offers, each with that catalog's source."""
     rows = await session.execute(
-        select(Workshop.key, Workshop.source).where(
+        select(col(Workshop.key), col(Workshop.source)).where(
             col(Workshop.key).in_(keys), col(Workshop.source) != source, col(Workshop.retired_at).is_(None)
         )
     )
@@ -65,9 +65,7 @@ async def retire_workshops_except(
     """Retire each workshop of a source whose key is not given; return their keys. Running bookings go on."""
     rows = await session.scalars(
         update(Workshop)
-        .where(
-            col(Workshop.key).not_in(keys), col(Workshop.source) == source, col(Workshop.retired_at).is_(None)
-        )
+        .where(col(Workshop.key).not_in(keys), col(Workshop.source) == source, col(Workshop.retired_at).is_(None))
         .values(retired_at=now, active=False)
         .returning(col(Workshop.key))
         .execution_options(synchronize_session=False)
@@ -77,20 +75,20 @@ async def retire_workshops_except(
 
 async def digests_in_use(session: AsyncSession) -> set[str]:
     """Return the digests of the contents that workshops or unfinished bookings are rendered from."""
-    offered = select(Workshop.content_digest)
-    booked = select(Booking.content_digest).where(col(Booking.state).not_in(_FINAL))
+    offered = select(col(Workshop.content_digest))
+    booked = select(col(Booking.content_digest)).where(col(Booking.state).not_in(_FINAL))
     return set(await session.scalars(offered.union(booked)))
 
 
 async def offers(session: AsyncSession) -> Sequence[Offer]:
     """Return the workshops that can be booked, by priority and title."""
     running = (
-        select(Booking.workshop_id, func.count().label("running"))
+        select(col(Booking.workshop_id), func.count().label("running"))
         .where(col(Booking.state).not_in(_FINAL))
         .group_by(col(Booking.workshop_id))
         .subquery()
     )
-    held = select(Booking.id).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
+    held = select(col(Booking.id)).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
     free = (
         select(func.count(col(Seat.id)))
         .where(
@@ -152,7 +150,7 @@ async def save_backend(session: AsyncSession, backend: Backend, accounts: Sequen
 
 async def _popular_ids(session: AsyncSession) -> set[int]:
     rows = await session.scalars(
-        select(Booking.workshop_id)
+        select(col(Booking.workshop_id))
         .group_by(col(Booking.workshop_id))
         .order_by(func.count(distinct(col(Booking.email_key))).desc())
         .limit(POPULAR_COUNT)

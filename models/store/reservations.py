@@ -107,7 +107,7 @@ async def _refuse_second_booking(session: AsyncSession, email_key: str) -> None:
 
 async def _lock_free_seat(session: AsyncSession, workshop: Workshop) -> Seat | None:
     """Lock the free seat of the workshop that was used least; rows locked by others are passed over."""
-    held = select(Booking.id).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
+    held = select(col(Booking.id)).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
     seat: Seat | None = await session.scalar(
         select(Seat)
         .where(

@@ -46,7 +46,7 @@ async def claim_bookings(
 ) -> Sequence[BookingClaim]:
     """Take a lease on up to `limit` due bookings that nobody holds, the longest due first."""
     due = (
-        select(Booking.id)
+        select(col(Booking.id))
         .where(
             col(Booking.state).not_in(_FINAL),
             col(Booking.due_at) <= now,
@@ -138,7 +138,7 @@ async def claim_mails(
 ) -> Sequence[MailClaim]:
     """Take a lease on up to `limit` due mails that nobody holds, of one booking if given; oldest first."""
     due = (
-        select(Mail.id)
+        select(col(Mail.id))
         .where(
             col(Mail.sent_at).is_(None),
             col(Mail.given_up_at).is_(None),

@@ -13,10 +13,10 @@ from rich.markup import escape
 
 from models.errors import Problem, Severity
 
-catalog = typer.Typer(help="Check workshops, and take them into the catalog.", no_args_is_help=True)
+app = typer.Typer(help="Check workshops, and take them into the catalog.", no_args_is_help=True)
 
 
-@catalog.command()
+@app.command()
 def validate(
     folder: Annotated[Path, typer.Argument(help="A catalog of WKSHP-… folders, or one workshop.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -46,7 +46,7 @@ def validate(
     raise typer.Exit(1 if broken else 0)
 
 
-@catalog.command()
+@app.command()
 def sync(
     source: Annotated[str, typer.Argument(help="A folder on this machine, or a git repository's address.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,

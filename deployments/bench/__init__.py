@@ -1,0 +1,1 @@
+"""Benchmarks: what a booking costs, on a platform of their own."""

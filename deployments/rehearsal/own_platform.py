@@ -1,0 +1,113 @@
+"""A platform for one rehearsal or benchmark: own state, own ports, gone afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployments.rehearsal.maildir import Mailbox
+from deployments.stack.layout import Layout, find_layout
+from models.errors import StepFailed
+
+_PORTS = 8
+_FIRST_PORT, _LAST_PORT = 20000, 60000
+_UP_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class OwnPlatform:
+    """A platform that runs until the end of its `with` block."""
+
+    layout: Layout
+    environment: Mapping[str, str]
+    addresses: Mapping[str, str]
+
+    @property
+    def api_url(self) -> str:
+        """The address of its API."""
+        return self.addresses["api"]
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Its mailbox."""
+        return Mailbox(self.layout.mail)
+
+    def wod(self, *arguments: str) -> str:
+        """Run the wod command on it; return what it prints.
+
+        Raises:
+            StepFailed: command_failed, with the end of its output.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", "ui.cli.main", *arguments],
+            env=dict(self.environment),
+            cwd=self.layout.source,
+            capture_output=True,
+            text=True,
+            timeout=_UP_SECONDS,
+        )
+        if done.returncode:
+            raise StepFailed(
+                f"wod {' '.join(arguments)} failed.\n{(done.stdout + done.stderr)[-2000:]}",
+                reason="command_failed",
+            )
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        """Return what `wod status --json` says."""
+        status: dict[str, Any] = json.loads(self.wod("status", "--json"))
+        return status
+
+
+@contextmanager
+def own_platform(workshops: Path | None = None, **settings: object) -> Iterator[OwnPlatform]:
+    """Bring a platform up beside all others, and remove it and its accounts afterwards.
+
+    `settings` are settings by name. Its state is in a folder below the environments of ./wod, which accounts
+    can reach.
+    """
+    home = find_layout().home
+    state = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=home))
+    state.chmod(0o755)
+    given = {"port_base": free_port_base(), **settings}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WOD_")} | {
+        "WOD_STATE": str(state),
+        "WOD_HOME": str(home),
+        **{f"WOD_{name.upper()}": str(value) for name, value in given.items()},
+    }
+    layout = Layout(state=state, home=home, source=find_layout().source)
+    platform = OwnPlatform(layout, environment, {})
+    try:
+        platform.wod("up", "--detach", *(["--workshops", str(workshops)] if workshops else []))
+        yield OwnPlatform(layout, environment, platform.status()["addresses"])
+    finally:
+        platform.wod("down", "--purge", "--yes")
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def free_port_base() -> int:
+    """Return the first of a block of ports that nobody listens on."""
+    for base in range(_FIRST_PORT, _LAST_PORT, 10):
+        if all(_is_free(base + offset) for offset in range(_PORTS)):
+            return base
+    raise StepFailed("There are no free ports on this machine.", reason="ports_taken")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

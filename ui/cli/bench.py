@@ -1,0 +1,52 @@
+"""wod bench: what things cost, measured on a platform of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ui.cli.console import errors, output
+
+app = typer.Typer(help="Measure what things cost, on a platform of its own.", no_args_is_help=True)
+
+_SAMPLES = Path(__file__).parents[2] / "deployments" / "workshops"
+
+
+@app.callback()
+def bench() -> None:
+    """Measure what things cost, on a platform of its own beside all others."""
+
+
+@app.command()
+def booking(
+    count: Annotated[int, typer.Option(min=1, help="How many bookings to make.")] = 5,
+    burst: Annotated[bool, typer.Option("--burst", help="Make all at once, not one after the other.")] = False,
+    seats: Annotated[int, typer.Option(min=1, help="How many seats the backend has.")] = 100,
+    workshop: Annotated[
+        Path, typer.Option(metavar="DIR", help="The workshop to book; its seats and capacity are set to all.")
+    ] = _SAMPLES / "WKSHP-Python-First-Steps",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure the time from a booking to its credentials mail, and the CPU that it takes, by service."""
+    from deployments.bench.booking import bench_booking
+
+    with errors.status("Measuring; this takes a minute or two …"):
+        figures = bench_booking(workshop.resolve(), count=count, seats=seats, is_burst=burst)
+    if as_json:
+        typer.echo(json.dumps(figures.as_dict(), indent=2))
+        return
+    refused = ", ".join(f"{number} {reason}" for reason, number in figures.refused.items())
+    for line in (
+        f"{figures.workshop}: {figures.accepted} of {figures.asked} bookings accepted"
+        + (f" ({refused}, {figures.refusals_with_retry_time} told when to try again)" if refused else ""),
+        f"Credentials mails: {figures.credentials_mails}, for {figures.distinct_seats} different seats",
+        f"From booking to mail: median {figures.seconds_median:.2f} s, last {figures.seconds_last:.2f} s",
+        f"CPU a booking: {figures.cpu_per_booking_total:.2f} s",
+        *(f"    {name:<18} {seconds:6.3f} s" for name, seconds in figures.cpu_per_booking.items()),
+        f"Platform: up in {figures.seconds_up:.1f} s; at rest {figures.rest_cpu_percent:.1f} % of a core and"
+        f" {figures.rest_memory_mb:.0f} MB",
+    ):
+        output.print(line, highlight=False, markup=False)
