@@ -11,21 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from models.errors import Problem, Refused, Severity, StepFailed
 from models.manifest import MANIFEST_FILE, WorkshopManifest, parse_manifest
 from models.rules.seats import SeatOffer, offer_seats
-from models.rules.variables import (
-    CHALLENGE_PREFIX,
-    WORKSHOP_PREFIX,
-    booking_variables,
-    platform_variables,
-    workshop_of,
-)
-from models.settings import Settings
-from models.tables import Workshop
-from tasks.operator_variables import operator_variables
+from models.rules.variables import CHALLENGE_PREFIX, WORKSHOP_PREFIX, booking_variables, workshop_of
 from tasks.workshop_files import WorkshopFile, copy_whole, digest, find_files, read_text
 from tasks.workshop_templates import FileTemplate, compile_file, render_file, try_file
 
@@ -33,7 +23,6 @@ FIRST_NOTEBOOK = "0-ReadMeFirst.ipynb"
 
 _KEY = re.compile(r"(?:WKSHP|CHLG)-[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 _SNAPSHOTS_IN_MEMORY = 32
-_SAME_IN_TABLE = set(WorkshopManifest.model_fields) & set(Workshop.model_fields)
 
 
 @dataclass(frozen=True)
@@ -62,22 +51,6 @@ class WorkshopReport:
         return self.folder.key
 
     @property
-    def catalog_values(self) -> dict[str, Any]:
-        """The columns of the table Workshop, the key and the times aside, for a workshop without errors."""
-        if self.manifest is None or self.offer is None:
-            raise _invalid(self.key, self.problems)
-        values = self.manifest.model_dump(include=_SAME_IN_TABLE)
-        is_challenge = self.key.startswith(CHALLENGE_PREFIX)
-        return values | {
-            "category": list(self.manifest.category),
-            "capacity": self.offer.capacity,
-            "seat_first": self.offer.first,
-            "seat_last": self.offer.last,
-            "session_type": "Coding Challenge" if is_challenge else "Workshops-on-Demand",
-            "content_digest": self.digest,
-        }
-
-    @property
     def can_be_offered(self) -> bool:
         """Whether no problem is an error, so that there are a manifest, seats and a digest."""
         return all(problem.severity is not Severity.ERROR for problem in self.problems)
@@ -101,24 +74,6 @@ def read_catalog(folder: Path) -> list[WorkshopFolder]:
         message = f"The folder {folder} has no folder {WORKSHOP_PREFIX}… with a {MANIFEST_FILE} in it."
         raise Refused(message, reason="catalog_empty")
     return [WorkshopFolder(each.name, each, _base_of(each)) for each in folders]
-
-
-def platform_variables_of(settings: Settings) -> dict[str, Any]:
-    """Return what the notebooks of this platform may name before any booking.
-
-    Refused with `variables_invalid`, naming all problems of the operator's variables file.
-    """
-    operator = operator_variables(settings.variables_file)
-    host = urlsplit(settings.url("hub")).hostname or settings.backend_name
-    return platform_variables(settings, settings.backend_name, host, operator)
-
-
-def booking_variables_of(
-    settings: Settings, workshop: Workshop, seat_number: int, password: str
-) -> dict[str, Any]:
-    """Return all variables for a booking's seat of `workshop`; refused as the functions it is made of."""
-    platform = platform_variables_of(settings)
-    return booking_variables(platform, workshop.key, seat_number, workshop.seat_first, password)
 
 
 def check_workshop(folder: WorkshopFolder, seats: int, platform: Mapping[str, Any]) -> WorkshopReport:
@@ -279,7 +234,8 @@ def _check_ports(key: str, seats: tuple[int, int], platform: Mapping[str, Any]) 
         for seat in seats:
             booking_variables(platform, key, seat, seats[0], "")
     except Refused as refused:
-        return [Problem(f"{key}/{MANIFEST_FILE}", 0, 0, refused.message, "", field="range")]
+        remedy = "Correct it in the variables file."
+        return [Problem(f"{key}/{MANIFEST_FILE}", 0, 0, refused.message, remedy, field="range")]
     return []
 
 

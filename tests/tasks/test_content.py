@@ -15,15 +15,12 @@ import pytest
 
 from models.errors import Problem, Refused, Severity
 from models.rules.seats import SeatOffer
-from models.rules.variables import booking_variables
+from models.rules.variables import booking_variables, platform_variables
 from models.settings import Settings
-from models.tables import Workshop
 from tasks.content import (
     WorkshopFolder,
     WorkshopReport,
-    booking_variables_of,
     check_workshop,
-    platform_variables_of,
     read_catalog,
     render_workshop,
     take_snapshot,
@@ -31,7 +28,7 @@ from tasks.content import (
 from tasks.operator_variables import load_variables
 
 CONTENT = Path(__file__).parents[3] / "shared" / "wod-notebooks"
-PLATFORM = platform_variables_of(Settings(brand="Labs", brand_owner="ACME"))
+PLATFORM = platform_variables(Settings(brand="Labs", brand_owner="ACME"), "localhost", "127.0.0.1", {})
 MANIFEST = "name: X\ndescription: d\nactive: true\ncapacity: 2\nrange: [1, 2]\nduration: 2\n"
 
 
@@ -419,7 +416,6 @@ def test_a_challenge_has_the_content_of_its_workshop(tmp_path: Path) -> None:
     delivered = deliver(known, tmp_path, QUIZ="q")
     assert delivered["CHLG-X/a.sh"] == b"CHLG-X q"
     assert b"Quiz" in delivered["CHLG-X/wod.yml"]
-    assert known.catalog_values["session_type"] == "Coding Challenge"
     assert deliver(plain, tmp_path)["WKSHP-X/a.sh"] == b"WKSHP-X"
 
 
@@ -437,29 +433,14 @@ def test_ports_that_can_not_be(tmp_path: Path) -> None:
     ]
 
 
-def test_the_values_for_the_catalog_are_those_of_its_table(tmp_path: Path) -> None:
-    report = check(workshop(tmp_path))
-
-    row = Workshop(key=report.key, **report.catalog_values)
-
-    assert (row.title, row.capacity, row.seat_first, row.seat_last) == ("X", 2, 1, 2)
-    assert row.category == []
-    assert row.session_type == "Workshops-on-Demand"
-    assert row.content_digest == report.digest
-
-
 def test_the_operators_variables(tmp_path: Path) -> None:
     file = tmp_path / "variables.yml"
-    settings = Settings(variables_file=file, seats=10)
-    row = Workshop(key="WKSHP-X", seat_first=3)
-    with pytest.raises(Refused) as refused:
-        platform_variables_of(settings)
-    assert refused.value.reason == "variables_invalid"
-    for text, port in (("HTTPPORT-WKSHP-X: 16000\n", 16002), ("HTTPPORT-WKSHP-X: 17000 # changed\n", 17002)):
-        file.write_text(text)
-        assert booking_variables_of(settings, row, 5, "pw")["HTTPPORT"] == port
+    assert load_variables(None) == ({}, [])
+    file.write_text("HTTPPORT-WKSHP-X: 16000\n")
+    assert load_variables(file) == ({"HTTPPORT-WKSHP-X": 16000}, [])
     file.write_text("a: [\n")
     assert load_variables(file)[1][0].line == 2
+    assert "can't be read" in load_variables(tmp_path)[1][0].message
 
 
 # Real content
