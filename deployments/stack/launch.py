@@ -24,8 +24,9 @@ _LONGEST_PAUSE_SECONDS = 10
 
 def main(plan_path: str, name: str) -> None:
     """Turn this process into the service `name` of the plan."""
-    service = json.loads(Path(plan_path).read_text())["services"][name]
-    starts = Path(plan_path).parent / "starts" / name
+    plan = Path(plan_path).resolve()
+    service = json.loads(plan.read_text())["services"][name]
+    starts = plan.parent / "starts" / name
     time.sleep(pause_seconds(_note_start(starts), time.time()))
     _wait(name, service["needs"])
     environment = dict(service["environment"])

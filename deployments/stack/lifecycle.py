@@ -94,7 +94,7 @@ def bring_up(layout: Layout, plan: Plan) -> Iterator[list[ServiceStatus]]:
     Raises StepFailed (`service_not_ready`), with the end of the log, when a service keeps failing or takes
     too long. What has started then goes on running: the caller takes it down.
     """
-    start_supervisord(layout)
+    supervisord = start_supervisord(layout)
     deadline = time.monotonic() + READY_WITHIN_SECONDS
     preparation: subprocess.Popen[bytes] | None = None
     ready: frozenset[str] = frozenset()
@@ -104,8 +104,10 @@ def bring_up(layout: Layout, plan: Plan) -> Iterator[list[ServiceStatus]]:
         ready = frozenset(status.name for status in statuses if status.ready)
         if len(ready) == len(statuses):
             return
-        if preparation is None and ("database" in ready or "database" not in plan.services):
+        if preparation is None and plan.uses_database and ready >= plan.services.keys() & {"database"}:
             preparation = _start_preparation(layout)
+        if supervisord.poll() is not None:
+            raise _not_ready(layout, "The supervisor of the services", "supervisord-start")
         if preparation and preparation.poll():
             raise _not_ready(layout, "The tables of the database", "prepare")
         for name in plan.services:

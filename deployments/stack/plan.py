@@ -29,6 +29,7 @@ class Plan:
     ports: dict[str, int]
     homes: str
     isolation: str
+    uses_database: bool
 
 
 def write_plan(
@@ -55,6 +56,7 @@ def write_plan(
         | {"proxy": settings.port("proxy_api")},
         homes=str(settings.homes.absolute()),
         isolation=settings.isolation,
+        uses_database=any(f"file://{layout.prepared}" in service.needs for service in table),
     )
     layout.plan.touch(mode=0o600)
     layout.plan.write_text(json.dumps(asdict(plan), indent=1))

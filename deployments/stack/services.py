@@ -121,7 +121,8 @@ def _mailbox(settings: Settings, layout: Layout) -> Service:
         name="mailbox",
         argv=(layout.python, "-m", "aiosmtpd", "-n", "-l", address, *handler),
         probe=f"smtp://{address}",
-        memory_mb=30,
+        memory_mb=25,
+        stop_seconds=3,
         environment=base_environment(layout),
         folders=tuple(str(layout.mail / part) for part in ("", "new", "cur", "tmp")),
     )
@@ -261,23 +262,16 @@ def _proxy(settings: Settings, layout: Layout) -> Service:
 
 
 def _catalog(settings: Settings, layout: Layout) -> Service:
-    options = {
-        "server.headless": "true",
-        "server.address": settings.bind_host,
-        "server.port": str(settings.port("catalog")),
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "client.toolbarMode": "viewer",
-    }
-    given = [f"--{name}={value}" for name, value in options.items()]
+    address = ("--server.address", settings.bind_host, "--server.port", str(settings.port("catalog")))
     return Service(
         name="catalog",
-        argv=(layout.python, "-m", "streamlit", "run", str(layout.source / "ui/catalog/main.py"), *given),
+        argv=(layout.python, "-m", "streamlit", "run", str(layout.source / "ui/catalog/main.py"), *address),
         probe=f"{local_url(settings, 'catalog')}/_stcore/health",
         memory_mb=130,
         environment={
             **base_environment(layout),
             "PYTHONPATH": str(layout.source),
-            "WOD_API_URL": local_url(settings, "api"),
+            "WOD_CATALOG_API_URL": local_url(settings, "api"),
+            "STREAMLIT_THEME_PRIMARY_COLOR": settings.brand_color,
         },
     )

@@ -22,18 +22,19 @@ _ANSWER_SECONDS = 5.0
 # The system allows a little more, but the number differs between systems.
 _LONGEST_SOCKET_PATH = 100
 
+# Paths are relative to the run folder, in which supervisord and the launchers start: whatever the state
+# folder is called, there is nothing to quote.
 _HEAD = """\
 [unix_http_server]
 file = {socket}
 chmod = 0700
 
 [supervisord]
-logfile = {logs}/supervisord.log
+logfile = ../logs/supervisord.log
 logfile_maxbytes = 1MB
 logfile_backups = 2
-pidfile = {run}/supervisord.pid
-childlogdir = {logs}
-directory = /
+pidfile = supervisord.pid
+childlogdir = ../logs
 nodaemon = true
 silent = true
 {user}
@@ -62,7 +63,7 @@ stopwaitsecs = {seconds}
 stopasgroup = true
 killasgroup = true
 redirect_stderr = true
-stdout_logfile = {log}
+stdout_logfile = ../logs/{name}.log
 stdout_logfile_maxbytes = 5MB
 stdout_logfile_backups = 2
 """
@@ -121,21 +122,18 @@ def write_configuration(layout: Layout, table: list[Service]) -> Path:
     """Write supervisord's configuration, which holds no secret; return the path of its socket."""
     path = _socket_path(layout)
     text = _HEAD.format(
-        socket=_escape(path),
-        logs=_escape(layout.logs),
-        run=_escape(layout.run),
+        socket=path.name if path.parent == layout.run else path,
         user="user = root" if is_root() else "",
     )
     if others := [service.name for service in table if service.name != "database"]:
         text += _GROUP.format(names=",".join(others))
     for service in table:
-        command = [layout.python, "-m", "deployments.stack.launch", str(layout.plan), service.name]
+        command = [layout.python, "-m", "deployments.stack.launch", layout.plan.name, service.name]
         text += _PROGRAM.format(
             name=service.name,
-            command=_escape(shlex.join(command)),
+            command=shlex.join(command).replace("%", "%%"),
             signal=service.stop_signal,
             seconds=service.stop_seconds,
-            log=_escape(layout.log(service.name)),
         )
     configuration = layout.run / "supervisord.conf"
     configuration.touch(mode=0o600)
@@ -143,14 +141,18 @@ def write_configuration(layout: Layout, table: list[Service]) -> Path:
     return path
 
 
-def start_supervisord(layout: Layout) -> None:
+def start_supervisord(layout: Layout) -> subprocess.Popen[bytes]:
     """Start supervisord in a session of its own, where no terminal's signals reach it."""
-    with (layout.logs / "supervisord.out").open("ab") as output:
-        subprocess.Popen(
-            [layout.python, "-m", "supervisor.supervisord", "-c", str(layout.run / "supervisord.conf")],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
+    with layout.log("supervisord-start").open("wb") as output:
+        return subprocess.Popen(
+            [layout.python, "-m", "supervisor.supervisord", "-c", "supervisord.conf"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=layout.run,
+            start_new_session=True,
             env=base_environment(layout) | {"PYTHONWARNINGS": "ignore"},
-        )  # fmt: skip
+        )
 
 
 def _socket_path(layout: Layout) -> Path:
@@ -158,10 +160,6 @@ def _socket_path(layout: Layout) -> Path:
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         return path
     return Path(tempfile.mkdtemp(prefix="wod-")) / "supervisord.sock"
-
-
-def _escape(text: object) -> str:
-    return str(text).replace("%", "%%")
 
 
 class _Transport(xmlrpc.client.Transport):
