@@ -72,8 +72,6 @@ def _initdb(folder: Path, password: Path, rights: dict[str, Any]) -> None:
 
 def prepare(layout: Layout) -> None:
     """Bring the running database server to what this release needs."""
-    from models.store.migrate import upgrade  # takes half a second, which whoever watches the platform saves
-
     if is_database_embedded(layout):
         port = load_settings().port("database")
         password = read_secret(layout, "database_superuser_password")
@@ -83,6 +81,9 @@ def prepare(layout: Layout) -> None:
             _ensure_role(connection, "prefect", read_secret(layout, "prefect_database_password"))
         with psycopg.connect(f"{superuser}prefect", autocommit=True) as connection:
             connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    layout.databases_made.touch()  # Prefect brings its tables itself, and takes longest: it need not wait
+    from models.store.migrate import upgrade  # takes half a second, which whoever watches the platform saves
+
     upgrade(read_secret(layout, "database_url"))
     layout.prepared.touch()
 

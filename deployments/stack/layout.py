@@ -64,8 +64,13 @@ class Layout:
         return self.run / "plan.json"
 
     @property
+    def databases_made(self) -> Path:
+        """A file that is there once the databases are, with their roles."""
+        return self.run / "databases-made"
+
+    @property
     def prepared(self) -> Path:
-        """A file that is there once the databases have the tables of this release."""
+        """A file that is there once the platform's database has the tables of this release."""
         return self.run / "prepared"
 
     def credentials(self, service: str) -> Path:

@@ -56,7 +56,7 @@ def write_plan(
         | {"proxy": settings.port("proxy_api")},
         homes=str(settings.homes.absolute()),
         isolation=settings.isolation,
-        uses_database=any(f"file://{layout.prepared}" in service.needs for service in table),
+        uses_database=any(probe.startswith("file://") for service in table for probe in service.needs),
     )
     layout.plan.touch(mode=0o600)
     layout.plan.write_text(json.dumps(asdict(plan), indent=1))

@@ -87,6 +87,10 @@ def _wrong_folders(layout: Layout) -> list[str]:
 def _wrong_rights(settings: Settings) -> list[str]:
     if settings.isolation == "accounts" and not is_root():
         return ["Seats that are real accounts (WOD_ISOLATION=accounts) need root. Use sudo, or choose folders."]
+    if settings.isolation == "folders" and is_root():
+        return [
+            "Seats that are folders (WOD_ISOLATION=folders) would give students root's rights. Don't use root."
+        ]
     return []
 
 

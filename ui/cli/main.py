@@ -20,7 +20,6 @@ COMMANDS = {
     "down": ("ui.cli.stack", "Stop the platform; nothing of it is left running."),
     "status": ("ui.cli.stack", "Show how each service is doing."),
     "logs": ("ui.cli.stack", "Show the log of a service."),
-    "catalog": ("ui.cli.catalog", "Check workshops, and take them into the catalog."),
     "demo": ("ui.cli.demo", "Bring the platform up with a first student on it, and show what happens."),
     "catalog": ("ui.cli.catalog", "Check workshops, and take them into the catalog."),
     "bench": ("ui.cli.bench", "Measure what things cost, on a platform of its own."),
