@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,11 +104,11 @@ async def _take_in(
     return result
 
 
-def _columns(report: WorkshopReport, source: str) -> Mapping[str, Any]:
+def _columns(report: WorkshopReport, source: str) -> dict[str, Any]:
     manifest, offer = report.manifest, report.offer
     if manifest is None or offer is None:
         raise ValueError(f"{report.key} can't be offered")
-    kept = manifest.model_dump(
+    kept: dict[str, Any] = manifest.model_dump(
         exclude={"capacity", "seat_range", "one_appliance", "appliance_per_seat", "compiled_scripts", "places"}
     )
     return kept | {

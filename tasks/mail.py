@@ -200,7 +200,7 @@ def _headers(kind: MailKind, recipient: str, reference: str, branding: Branding)
             reason="mail_address_wrong",
         ) from None
     # The reference opens the booking's page, and mail servers log Message-IDs: only its digest goes there.
-    digest = hashlib.sha256(f"{reference}/{kind}".encode()).hexdigest()[:32]
+    digest = hashlib.sha256(f"{reference}/{kind}".encode()).hexdigest()[:20]
     message["Message-ID"] = f"<{kind}.{digest}@{sender.domain}>"
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Auto-Submitted"] = "auto-generated"

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from deployments.rehearsal.maildir import credentials_of
+from deployments.rehearsal.maildir import credentials_of, kind_of
 from deployments.rehearsal.own_platform import OwnPlatform, own_platform
 from models.errors import Refused, StepFailed
 from models.rules.booking import MailKind
@@ -142,7 +142,7 @@ async def _collect_mails(
         await asyncio.sleep(0.05)
         for arrived_at, mail in mailbox.arrivals():
             address = mail["To"].addresses[0].addr_spec
-            if address in addresses and str(mail["Message-ID"]).startswith(f"<{MailKind.CREDENTIALS}."):
+            if address in addresses and kind_of(mail) == MailKind.CREDENTIALS:
                 found[address] = credentials_of(mail).username
                 figures.credentials_mails += 1
                 figures.seconds.append(round(arrived_at - figures.begun[address], 3))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 from uuid import UUID
 
@@ -50,8 +50,10 @@ class Recorder:
 
     async def __aenter__(self) -> Recorder:
         self._client = await self._stack.enter_async_context(get_client())
-        # One client for all runs saves a quarter of the CPU that recording costs here.
-        await self._stack.enter_async_context(AsyncClientContext())
+        # One client for all runs saves a quarter of the CPU that recording costs here. An engine that starts
+        # while the server is away goes without: each run then makes its own.
+        with suppress(RuntimeError):
+            await self._stack.enter_async_context(AsyncClientContext())
         await self.look()
         return self
 

@@ -69,7 +69,7 @@ class Mailbox:
 
 def kind_of(message: EmailMessage) -> str:
     """Return the kind of a mail."""
-    return str(message["Message-ID"]).lstrip("<").partition(".")[0]
+    return str(message["Message-ID"]).strip().lstrip("<").partition(".")[0]
 
 
 def text_of(message: EmailMessage) -> str:

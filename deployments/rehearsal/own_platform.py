@@ -18,6 +18,7 @@ from typing import Any
 from deployments.rehearsal.maildir import Mailbox
 from deployments.stack.layout import Layout, find_layout
 from models.errors import StepFailed
+from models.settings import Settings
 
 _PORTS = 8
 _FIRST_PORT, _LAST_PORT = 20000, 60000
@@ -30,12 +31,12 @@ class OwnPlatform:
 
     layout: Layout
     environment: Mapping[str, str]
-    addresses: Mapping[str, str]
+    settings: Settings
 
     @property
     def api_url(self) -> str:
         """The address of its API."""
-        return self.addresses["api"]
+        return self.settings.url("api")
 
     @property
     def mailbox(self) -> Mailbox:
@@ -79,17 +80,17 @@ def own_platform(workshops: Path | None = None, **settings: object) -> Iterator[
     home = find_layout().home
     state = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=home))
     state.chmod(0o755)
-    given = {"port_base": free_port_base(), **settings}
+    given: dict[str, Any] = {"port_base": free_port_base(), **settings}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WOD_")} | {
         "WOD_STATE": str(state),
         "WOD_HOME": str(home),
         **{f"WOD_{name.upper()}": str(value) for name, value in given.items()},
     }
     layout = Layout(state=state, home=home, source=find_layout().source)
-    platform = OwnPlatform(layout, environment, {})
+    platform = OwnPlatform(layout, environment, Settings(state_dir=state, **given))
     try:
         platform.wod("up", "--detach", *(["--workshops", str(workshops)] if workshops else []))
-        yield OwnPlatform(layout, environment, platform.status()["addresses"])
+        yield platform
     finally:
         platform.wod("down", "--purge", "--yes")
         shutil.rmtree(state, ignore_errors=True)

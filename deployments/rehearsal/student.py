@@ -49,13 +49,15 @@ class Student:
         Raises:
             StepFailed: lab_not_opened, after `timeout_seconds`.
         """
-        answer = await self._browser.get(f"/hub/spawn/{self._account}")
+        await self._browser.get(f"/hub/spawn/{self._account}")
         deadline = time.monotonic() + timeout_seconds
-        while time.monotonic() < deadline:
-            status = await self._browser.get(f"/user/{self._account}/api/status")
-            if status.status_code == 200 and "started" in status.text:
-                answer = await self._browser.get(f"/user/{self._account}/")
+        while True:
+            # A page, not the API: pages take the student through the hub's authorisation.
+            answer = await self._browser.get(f"/user/{self._account}/")
+            if answer.status_code == 200 and answer.url.path.startswith(f"/user/{self._account}/lab"):
                 return answer.url.path
+            if time.monotonic() > deadline:
+                break
             await asyncio.sleep(_POLL_SECONDS)
         raise StepFailed(
             f"JupyterLab did not open within {timeout_seconds:.0f} s.",

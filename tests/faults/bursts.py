@@ -1,0 +1,169 @@
+"""A burst of students on a platform, and the truths that hold after any fault."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+from sqlalchemy import select
+
+from deployments.rehearsal.maildir import credentials_of, kind_of
+from deployments.rehearsal.own_platform import OwnPlatform
+from deployments.stack.credentials import read_secret
+from deployments.stack.plan import read_plan
+from deployments.stack.supervision import Supervisor
+from models.rules.booking import FINAL_STATES, BookingState, MailKind
+from models.store.database import Database
+from models.tables import Booking, Mail, Seat
+
+_POLL_SECONDS = 0.3
+
+
+@dataclass
+class Burst:
+    """Students who book at the same time; those whose request broke off try again, as people do."""
+
+    platform: OwnPlatform
+    workshop: str
+    name: str
+    count: int = 20
+    refused: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def addresses(self) -> list[str]:
+        return [f"{self.name}{number}@example.com" for number in range(self.count)]
+
+    async def book(self) -> None:
+        async with httpx.AsyncClient(base_url=self.platform.api_url, timeout=30) as api:
+            await asyncio.gather(*(self._insist(api, address) for address in self.addresses))
+
+    async def _insist(self, api: httpx.AsyncClient, address: str) -> None:
+        wish = {"workshop": self.workshop, "email": address, "name": "A Student", "accept_terms": True}
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            try:
+                answer = await api.post("/api/bookings", json=wish)
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.status_code < 500:
+                # Who asks again because the answer was lost is told of the booking that there is.
+                if answer.status_code != 201 and answer.json()["reason"] != "already_booked":
+                    self.refused[address] = answer.json()["reason"]
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+        raise AssertionError(f"{address} could not book")
+
+
+def kill(platform: OwnPlatform, service: str, number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to a service's process."""
+    os.kill(pid_of(platform, service), number)
+
+
+def pid_of(platform: OwnPlatform, service: str) -> int:
+    plan = read_plan(platform.layout)
+    assert plan is not None
+    pid = Supervisor(Path(plan.socket)).services()[service].pid
+    assert psutil.pid_exists(pid), f"{service} does not run"
+    return pid
+
+
+async def settled(platform: OwnPlatform, burst: Burst, timeout_seconds: float) -> dict[str, Booking]:
+    """Return the burst's bookings by address, when each is ready or apologised for and its mails are sent."""
+    database = Database(read_secret(platform.layout, "database_url"))
+    deadline = time.monotonic() + timeout_seconds
+    bookings: dict[str, Booking] = {}
+    open_mails = 0
+    try:
+        while time.monotonic() < deadline:
+            try:
+                async with database.transaction() as session:
+                    rows = await session.scalars(select(Booking).where(Booking.email.in_(burst.addresses)))
+                    bookings = {row.email: row for row in rows}
+                    ids = [row.id for row in bookings.values()]
+                    mails = select(Mail).where(Mail.booking_id.in_(ids), Mail.sent_at.is_(None))
+                    open_mails = len(list(await session.scalars(mails)))
+            except Exception:  # noqa: S110  (the database may be the one that is restarting)
+                pass
+            else:
+                states = {row.state for row in bookings.values()}
+                all_there = len(bookings) + len(burst.refused) == burst.count
+                if all_there and states <= {BookingState.READY, BookingState.FAILED} and not open_mails:
+                    return bookings
+            await asyncio.sleep(_POLL_SECONDS)
+    finally:
+        await database.close()
+    found = defaultdict(int)
+    for row in bookings.values():
+        found[f"{row.state}: {row.failure}"] += 1
+    raise AssertionError(f"not settled after {timeout_seconds} s: {dict(found)}, {open_mails} mails not sent")
+
+
+async def check_truths(platform: OwnPlatform, bookings: dict[str, Booking]) -> None:
+    """Hold that no seat is shared or leaked, and that each student was told the truth, and once."""
+    open_seats = [row.seat_id for row in bookings.values() if row.state == BookingState.READY]
+    assert len(open_seats) == len(set(open_seats))
+    mails = platform.mailbox.mails()
+    for address, booking in bookings.items():
+        kinds = [kind_of(mail) for mail in mails if mail["To"].addresses[0].addr_spec == address]
+        passwords = {
+            credentials_of(mail)
+            for mail in mails
+            if mail["To"].addresses[0].addr_spec == address and kind_of(mail) == MailKind.CREDENTIALS
+        }
+        if booking.state == BookingState.READY:
+            assert len(passwords) == 1, f"{address} got {len(passwords)} different credentials"
+            assert MailKind.APOLOGY not in kinds
+        else:
+            assert MailKind.APOLOGY in kinds, f"{address} got no apology"
+            assert booking.failure
+    await check_no_seat_leaks(platform)
+
+
+async def check_no_seat_leaks(platform: OwnPlatform) -> None:
+    """Hold that each seat in use has exactly one unfinished booking, and each home that of its booking."""
+    database = Database(read_secret(platform.layout, "database_url"))
+    async with database.transaction() as session:
+        final = [state.value for state in FINAL_STATES]
+        held = list(await session.scalars(select(Booking.seat_id).where(Booking.state.not_in(final))))
+        in_use = select(Seat.account).where(Seat.id.in_(held))
+        accounts = set(await session.scalars(in_use))
+    await database.close()
+    assert len(held) == len(set(held))
+    homes = platform.layout.state / "seats"
+    filled = {home.name for home in homes.glob("*") if list(home.glob("WKSHP-*"))}
+    assert filled <= accounts, f"left on free seats: {sorted(filled - accounts)}"
+
+
+async def leave_all(platform: OwnPlatform, bookings: dict[str, Booking], timeout_seconds: float = 120) -> None:
+    """End the burst's sessions and wait until all their seats are free."""
+    async with httpx.AsyncClient(base_url=platform.api_url, timeout=30) as api:
+        await asyncio.gather(
+            *(
+                api.delete(f"/api/bookings/{row.reference}")
+                for row in bookings.values()
+                if row.state == BookingState.READY
+            )
+        )
+    database = Database(read_secret(platform.layout, "database_url"))
+    deadline = time.monotonic() + timeout_seconds
+    final = [state.value for state in FINAL_STATES]
+    unfinished = select(Booking).where(
+        Booking.id.in_([row.id for row in bookings.values()]), Booking.state.not_in(final)
+    )
+    try:
+        while True:
+            async with database.transaction() as session:
+                rows = list(await session.scalars(unfinished))
+            if not rows:
+                return
+            assert time.monotonic() < deadline, [(row.id, row.state, row.failure) for row in rows]
+            await asyncio.sleep(_POLL_SECONDS)
+    finally:
+        await database.close()
