@@ -3,119 +3,25 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from postgres import PrivatePostgres
 from sqlalchemy import text
+from ui_browser import CHROMIUM, WIDE, OpenPage, catalog_command, note_complaint
+from ui_services import Process, Shop, api_command, api_environment, free_port, serve_process
 
-from models.rules.booking import BookingEvent, BookingState, session_end
 from models.settings import Settings
-from models.store.bookings import details_by_reference, log_step, move
-from models.store.catalog import save_backend, save_workshop
+from models.store.catalog import save_backend
 from models.store.database import Database
-from models.store.work import claim_mails, mark_mail_sent
-from models.tables import Backend, Booking, utc_now
+from models.tables import Backend
 from ui.api.client import ApiClient
 
 SEATS = 40
-
-
-@dataclass
-class Process:
-    """A service that a test run started, with what it wrote."""
-
-    url: str
-    running: subprocess.Popen[bytes]
-    log: Path
-
-    def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.running.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@dataclass
-class Shop:
-    """The database behind the API, with the hands of an author and of an engine."""
-
-    database: Database
-    settings: Settings
-
-    async def offer(self, key: str = "WKSHP-Test101", **values: Any) -> str:
-        """Put a workshop on offer; return its key."""
-        usual: dict[str, Any] = {
-            "title": f"Title of {key}",
-            "description": "What it is about.",
-            "active": True,
-            "capacity": 20,
-            "priority": 1,
-            "seat_first": 1,
-            "seat_last": 20,
-            "duration_hours": 4.0,
-            "category": ["Open Source"],
-            "presenter": "Ada Example",
-            "presenter_role": "Engineer",
-            "source": "samples",
-            "content_digest": "0" * 64,
-        }
-        async with self.database.transaction() as session:
-            await save_workshop(session, key, usual | values, utc_now())
-        return key
-
-    async def step(self, reference: str, name: str) -> None:
-        """Finish a step of preparing, as the engine does."""
-        async with self.database.transaction() as session:
-            found = await details_by_reference(session, reference)
-            if found.booking.state == BookingState.RESERVED:
-                await self._move(session, found.booking, BookingEvent.PREPARE)
-            await log_step(session, found.booking.id or 0, name, utc_now())
-
-    async def open(self, reference: str, hours: float | None = None) -> None:
-        """Open the seat, as the engine does."""
-        async with self.database.transaction() as session:
-            booking = (await details_by_reference(session, reference)).booking
-            now = utc_now()
-            ends_at = session_end(now, hours or booking.duration_hours, self.settings.hour_seconds)
-            await self._move(session, booking, BookingEvent.OPEN, ready_at=now, ends_at=ends_at)
-
-    async def move(self, reference: str, event: BookingEvent, **values: Any) -> None:
-        """Move a booking on."""
-        async with self.database.transaction() as session:
-            await self._move(session, (await details_by_reference(session, reference)).booking, event, **values)
-
-    async def send_mails(self, reference: str) -> None:
-        """Hand over all mails of a booking to nobody, as if the mail server had taken them."""
-        async with self.database.transaction() as session:
-            booking = (await details_by_reference(session, reference)).booking
-            now = utc_now()
-            claims = await claim_mails(session, "test", now, timedelta(seconds=30), 9, booking_id=booking.id)
-            for claim in claims:
-                await mark_mail_sent(session, claim.mail_id, "test", now)
-
-    async def serve(self, reference: str, hours: float | None = None) -> None:
-        """Do all that an engine does until the student can work."""
-        await self.step(reference, "notebooks")
-        await self.step(reference, "account")
-        await self.open(reference, hours)
-        await self.send_mails(reference)
-
-    async def rows(self, sql: str, **values: Any) -> list[Any]:
-        """Run a statement and return what the database says."""
-        async with self.database.transaction() as session:
-            answer: Any = await session.execute(text(sql), values)
-            return list(answer) if answer.returns_rows else []
-
-    async def _move(self, session: Any, booking: Booking, event: BookingEvent, **values: Any) -> None:
-        await move(session, booking.id or 0, BookingState(booking.state), event, utc_now(), **values)
 
 
 @pytest.fixture(scope="session")
@@ -123,8 +29,8 @@ def api(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> 
     """Yield a running API with a database of its own."""
     state = tmp_path_factory.mktemp("api-state")
     environment = {"WOD_STATE": str(state), "WOD_DATABASE_URL": postgres.new_database()}
-    command = ["uvicorn", "--factory", "ui.api.main:create_app", "--no-access-log"]
-    yield from serve_process(command, environment, state / "api.log", "/api/health")
+    with serve_process(api_command(), free_port(), environment, state / "api.log", "/api/health") as process:
+        yield process
 
 
 @pytest.fixture(scope="session")
@@ -168,43 +74,53 @@ def client(api: Process) -> Iterator[ApiClient]:
         yield opened
 
 
-def api_environment(process: Process) -> dict[str, str]:
-    """Return the environment of a running process."""
-    pairs = Path(f"/proc/{process.running.pid}/environ").read_text().split("\0")
-    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-
-
-def serve_process(
-    command: list[str], environment: dict[str, str], log: Path, health: str, port_flag: str = "--port"
-) -> Iterator[Process]:
-    """Start a service on a free port, yield it when its health address answers, and stop it."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WOD_")}
-    with log.open("wb") as output:
-        running = subprocess.Popen(
-            [sys.executable, "-m", *command, port_flag, str(port)],
-            env=kept | environment,
-            stdout=output,
-            stderr=output,
-        )
-    process = Process(f"http://127.0.0.1:{port}", running, log)
-    try:
-        _wait_until_healthy(process, health)
+@pytest.fixture(scope="session")
+def catalog(api: Process, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    environment = {"WOD_CATALOG_API_URL": api.url}
+    log = tmp_path_factory.mktemp("catalog") / "catalog.log"
+    with serve_process(catalog_command(), free_port(), environment, log, "/_stcore/health") as process:
         yield process
-    finally:
-        running.terminate()
-        running.wait(10)
 
 
-def _wait_until_healthy(process: Process, health: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.running.poll() is None, process.log.read_text()
-        try:
-            if httpx.get(process.url + health).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError(f"not healthy in time: {process.log.read_text()}")
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    chosen = os.environ.get("CATALOG_SCREENSHOTS")
+    folder = Path(chosen) if chosen else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        await opened.close()
+
+
+@pytest.fixture
+async def visit(browser: Browser, catalog: Process) -> AsyncIterator[OpenPage]:
+    """Yield a function that opens a page of the catalog; no page may have complained in the end."""
+    complaints: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    async def open_page(path: str = "/", width: int = WIDE, scheme: Any = "light", url: str = "") -> Page:
+        context = await browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, timezone_id="Europe/Berlin"
+        )
+        contexts.append(context)
+        page = await context.new_page()
+        page.on(
+            "console", lambda message: note_complaint(complaints, message.type, message.text, message.location)
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+        await page.goto((url or catalog.url) + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert complaints == []

@@ -18,7 +18,9 @@ class Brand(BaseModel):
     owner: str = Field(examples=["Example Community"])
     url: str = Field(examples=["https://example.org"])
     logo: str = Field(examples=["https://example.org/logo.svg"])
-    color: str = Field(description="#rrggbb", examples=["#01775A"])
+    color: str = Field(description="Of buttons: #rrggbb.", examples=["#01775A"])
+    link_color: str = Field(description="The same, readable on a light page.", examples=["#01775A"])
+    dark_link_color: str = Field(description="The same, readable on a dark page.", examples=["#3d9883"])
     chat_url: str = Field(examples=["https://chat.example.org"])
     terms_url: str = Field(examples=["https://example.org/terms"])
 

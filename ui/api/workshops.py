@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from models.rules.colors import readable
 from models.rules.links import web_address
 from models.store.catalog import Offer, offer, offers
 from ui.api.parts import DatabaseHere, SettingsHere, refusals
 from ui.api.schemas import Brand, Workshop
+
+# What the catalog's pages are like; see its .streamlit/config.toml.
+_LIGHT_PAGE, _DARK_PAGE = "#ffffff", "#14181c"
 
 router = APIRouter(prefix="/api", tags=["workshops"])
 
@@ -37,6 +41,8 @@ async def read_brand(settings: SettingsHere) -> Brand:
         url=web_address(settings.brand_url),
         logo=web_address(settings.brand_logo),
         color=settings.brand_color,
+        link_color=readable(settings.brand_color, _LIGHT_PAGE),
+        dark_link_color=readable(settings.brand_color, _DARK_PAGE),
         chat_url=web_address(settings.brand_chat_url),
         terms_url=web_address(settings.terms_url),
     )

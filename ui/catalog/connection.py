@@ -1,0 +1,52 @@
+"""The catalog's hold on the API: one client for all visitors, and what to show while the API is away."""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+from ui.api.client import ApiClient, ApiError
+from ui.api.schemas import Brand, Workshop
+
+API_VARIABLE = "WOD_CATALOG_API_URL"
+
+# How long visitors may see the same answer: free seats change with every booking, the brand hardly ever.
+_WORKSHOPS_SECONDS, _BRAND_SECONDS = 2, 60
+_RETRY_SECONDS = 3.0
+
+
+@st.cache_resource
+def client() -> ApiClient:
+    """Return the client that all visitors share."""
+    return ApiClient(os.environ[API_VARIABLE])
+
+
+@st.cache_data(ttl=_WORKSHOPS_SECONDS, show_spinner=False)
+def workshops() -> list[Workshop]:
+    """Return the workshops that can be booked."""
+    return client().workshops()
+
+
+@st.cache_data(ttl=_BRAND_SECONDS, show_spinner=False)
+def brand() -> Brand:
+    """Return how the programme presents itself."""
+    return client().brand()
+
+
+def show_outage() -> None:
+    """Tell that the service is out of order, and show the page by itself when it is back."""
+
+    @st.fragment(run_every=_RETRY_SECONDS)
+    def wait() -> None:
+        st.warning(
+            "**We'll be right back.** The service is out of order at the moment. This page tries again by itself.",
+            icon=":material/cloud_off:",
+        )
+        try:
+            client().workshops()
+        except ApiError:
+            return
+        st.rerun()
+
+    wait()
