@@ -16,7 +16,7 @@ from typing import Any
 
 from deployments.stack.probes import why_not_ready
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 240
 _LOOK_SECONDS = 0.1
 _RECENT_SECONDS = 60
 _LONGEST_PAUSE_SECONDS = 10

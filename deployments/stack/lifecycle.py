@@ -32,7 +32,7 @@ from models.settings import Settings
 from tasks.adapters.machine import LocalMachine
 from tasks.seats import halt_seats, remove_seats
 
-READY_WITHIN_SECONDS = 120
+READY_WITHIN_SECONDS = 240
 _MOST_STARTS = 4
 _LOOK_SECONDS = 0.15
 _STOP_MARGIN_SECONDS = 5

@@ -72,10 +72,12 @@ def _wrong_folders(layout: Layout) -> list[str]:
     ]
     if others and not is_root():
         wrong.append(f"{others[0]} belongs to another account. Choose another folder with --state.")
-    if is_root() and (closed := closed_folder(layout.state)):
+    for folder, remedy in ((layout.state, "choose another folder with --state"), (layout.home, "use ./wod")):
+        if not is_root() or not (closed := closed_folder(folder)):
+            continue
         wrong.append(
             f"Other accounts can't enter {closed}, but the platform's services run as accounts of their own."
-            f" Open it (chmod o+x {closed}), or choose another folder with --state."
+            f" Open it (chmod o+x {closed}), or {remedy}."
         )
     made = (layout.home / "hub-env/bin/python", layout.home / "proxy/node")
     wrong += [

@@ -22,6 +22,7 @@ COMMANDS = {
     "logs": ("ui.cli.stack", "Show the log of a service."),
     "demo": ("ui.cli.demo", "Bring the platform up with a first student on it, and show what happens."),
     "catalog": ("ui.cli.catalog", "Check workshops, and take them into the catalog."),
+    "book": ("ui.cli.booking", "Book a workshop for a student, as the catalog does."),
     "bench": ("ui.cli.bench", "Measure what things cost, on a platform of its own."),
     "settings": ("ui.cli.settings", "Show all settings: value, source and meaning."),
     "check": ("ui.cli.development", "Check style, types and architecture of the code."),
@@ -55,8 +56,8 @@ def wod(
     debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error comes from.")] = False,
 ) -> None:
     """Workshops on Demand: hands-on workshops on JupyterHub, booked by e-mail."""
-    if state:
-        os.environ["WOD_STATE"] = str(state.absolute())
+    # Without links, as the services know it: the accounts of seats remember their homes by it.
+    os.environ["WOD_STATE"] = str(Path(state or os.environ.get("WOD_STATE", ".wod")).resolve())
     global _is_debugging
     _is_debugging = debug
 

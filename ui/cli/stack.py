@@ -92,7 +92,7 @@ def down(
     leftovers = take_down(layout)
     output.print("The platform is down." if was_up else "The platform was not up.", highlight=False)
     if leftovers:
-        output.print(f"{leftovers} processes had to be ended by hand.", highlight=False)
+        output.print(f"{leftovers} processes had to be ended by force.", highlight=False)
     if purge_all and layout.state.is_dir():
         purge(layout, load_settings())
         output.print(f"Its state in {layout.state} is gone.", highlight=False)
@@ -167,7 +167,7 @@ def _stop_on_signals() -> Iterator[None]:
 def _show_start(layout: Layout, plan: Plan) -> None:
     started = time.monotonic()
     ready: dict[str, float] = {}
-    with Live(console=errors, transient=True, auto_refresh=False) as live:
+    with Live(console=errors, auto_refresh=False) as live:
         for statuses in bring_up(layout, plan):
             seconds = time.monotonic() - started
             fresh = [each.name for each in statuses if each.ready and each.name not in ready]
@@ -182,6 +182,7 @@ def _show_start(layout: Layout, plan: Plan) -> None:
 
 def _sync_catalog(layout: Layout, folders: list[str]) -> None:
     command = [sys.executable, "-m", "ui.cli.main", "catalog", "sync"]
+    errors.print("Taking the workshops in …")
     for folder in folders or [str(layout.source / "deployments/workshops")]:
         done = subprocess.run(
             [*command, folder], env=os.environ | {"WOD_STATE": str(layout.state)}, check=False, stdout=sys.stderr
@@ -191,9 +192,8 @@ def _sync_catalog(layout: Layout, folders: list[str]) -> None:
 
 
 def _say_up(layout: Layout, plan: Plan, *, already: bool) -> None:
-    output.print(
-        f"The platform is {'already ' if already else ''}up. Its state is in {layout.state}", soft_wrap=True
-    )
+    state = f"The platform is {'already ' if already else ''}up. Its state is in {layout.state}"
+    output.print(state, highlight=False, soft_wrap=True)
     table = Table(show_header=False, box=None, pad_edge=False)
     for what, where in plan.addresses.items():
         table.add_row(what, where)
@@ -228,7 +228,7 @@ def _progress_table(statuses: list[ServiceStatus], ready: dict[str, float]) -> T
     table = Table(show_header=False, box=None, pad_edge=False)
     for each in statuses:
         seconds = f"{ready[each.name]:.1f} s" if each.name in ready else ""
-        table.add_row(each.name, "[green]ready[/green]" if each.ready else f"[dim]{each.reason}[/dim]", seconds)
+        table.add_row(each.name, "[green]ready[/green]" if each.ready else "[dim]starting[/dim]", seconds)
     return table
 
 
