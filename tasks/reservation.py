@@ -36,7 +36,7 @@ async def reserve_seat(
     for _ in range(_ROUNDS):
         try:
             async with database.transaction() as session:
-                return await reserve(session, reservation, utc_now())
+                return await reserve(session, reservation, utc_now(), hour_seconds=settings.hour_seconds)
         except SeatTaken:
             continue
     raise StepFailed("Too many people are booking at this moment. Please try again.", reason="seats_contended")

@@ -22,6 +22,7 @@ from models.store.work import (
     renew_leases,
 )
 from models.tables import utc_now
+from tasks.archives import drop_expired_archives
 from tasks.outbox import sweep_outbox
 from tasks.preparing import start_server
 from tasks.running_platform import Platform
@@ -38,6 +39,7 @@ FLOW_OF = {
 # How often the engine asks Prefect for operators' wishes: runs to start, retry or cancel.
 _LOOK_SECONDS = 10
 _MAILS_A_SWEEP = 20
+_ARCHIVES_SECONDS = 600
 
 
 class Engine:
@@ -61,6 +63,7 @@ class Engine:
             self._forever(self._renew, self._settings.lease_seconds / 3),
             self._forever(self._sweep_mails, self._settings.sweep_seconds),
             self._forever(self._obey_operators, _LOOK_SECONDS),
+            self._forever(self._drop_archives, _ARCHIVES_SECONDS),
             *(self._start_servers() for _ in range(self._settings.prestart_limit)),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
@@ -171,6 +174,9 @@ class Engine:
 
     async def _sweep_mails(self) -> None:
         await sweep_outbox(_MAILS_A_SWEEP)
+
+    async def _drop_archives(self) -> None:
+        await drop_expired_archives()
 
     async def _start_servers(self) -> None:
         while True:

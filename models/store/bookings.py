@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -133,6 +134,14 @@ async def log_of(session: AsyncSession, booking_id: int) -> list[BookingLog]:
         select(BookingLog).where(col(BookingLog.booking_id) == booking_id).order_by(col(BookingLog.id))
     )
     return list(rows)
+
+
+async def expired_archives(session: AsyncSession, booking_ids: Collection[int], now: datetime) -> set[int]:
+    """Return those of the bookings whose work is no longer kept."""
+    rows = await session.scalars(
+        select(col(Booking.id)).where(col(Booking.id).in_(booking_ids), col(Booking.archive_until) < now)
+    )
+    return {row for row in rows if row is not None}
 
 
 async def announce_work(session: AsyncSession) -> None:

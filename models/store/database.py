@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 WORK_CHANNEL = "wod_work"
 
+# Longest wait for a free connection: shorter than a request's own limit, so that it fails with a reason.
+_POOL_SECONDS = 10
+
 
 class Database:
     """A pool of connections to the platform's PostgreSQL.
@@ -20,9 +23,15 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self._url = make_url(url).set(drivername="postgresql+psycopg")
-        # pre_ping: a restarted PostgreSQL costs one ping, not one failed booking.
         self._engine: AsyncEngine = create_async_engine(
-            self._url, pool_size=pool_size, max_overflow=0, pool_timeout=30, pool_pre_ping=True
+            self._url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=_POOL_SECONDS,
+            # A restarted PostgreSQL costs one ping, not one failed booking.
+            pool_pre_ping=True,
+            # Names and addresses of students stay out of error texts, and so out of logs.
+            hide_parameters=True,
         )
 
     @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -13,10 +13,14 @@ from sqlmodel import col
 
 from models.errors import Refused
 from models.rules.booking import FINAL_STATES, FIRST_MAIL, BookingState
+from models.store.availability import next_free_seat
 from models.store.bookings import announce_work, known_id, promise_mail
 from models.tables import Booking, BookingLog, Seat, Workshop
 
 _FINAL = [state.value for state in FINAL_STATES]
+
+# A seat that is being wiped is free within this time; who asks sooner only burdens the platform.
+_SOONEST_RETRY = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,9 @@ class SeatTaken(Exception):
     """Two bookings met at one seat; the transaction is lost and can simply be begun anew."""
 
 
-async def reserve(session: AsyncSession, reservation: Reservation, now: datetime) -> Booking:
+async def reserve(
+    session: AsyncSession, reservation: Reservation, now: datetime, *, hour_seconds: float
+) -> Booking:
     """Take a free seat for a student and promise the welcome mail.
 
     The lock on the workshop's row makes bookings of one workshop wait for each other, so that its
@@ -50,10 +56,10 @@ async def reserve(session: AsyncSession, reservation: Reservation, now: datetime
     await _refuse_second_booking(session, reservation.email_key)
     running = (col(Booking.workshop_id) == workshop.id) & col(Booking.state).not_in(_FINAL)
     if (await session.scalar(select(func.count()).where(running)) or 0) >= workshop.capacity:
-        raise await _full(session, workshop)
+        raise await _full(session, workshop, hour_seconds, now)
     seat = await _lock_free_seat(session, workshop)
     if seat is None:
-        raise await _full(session, workshop)
+        raise await _full(session, workshop, hour_seconds, now)
     seat.generation += 1
     booking = Booking(
         reference=secrets.token_urlsafe(18),
@@ -122,20 +128,12 @@ async def _lock_free_seat(session: AsyncSession, workshop: Workshop) -> Seat | N
     return seat
 
 
-async def _full(session: AsyncSession, workshop: Workshop) -> Refused:
-    retry_at = await session.scalar(
-        select(func.min(Booking.ends_at))
-        .join(Seat, col(Seat.id) == col(Booking.seat_id))
-        .where(
-            col(Booking.state).not_in(_FINAL),
-            (col(Booking.workshop_id) == workshop.id)
-            | col(Seat.number).between(workshop.seat_first, workshop.seat_last),
-        )
-    )
+async def _full(session: AsyncSession, workshop: Workshop, hour_seconds: float, now: datetime) -> Refused:
+    free_at = await next_free_seat(session, workshop.key, hour_seconds, now)
     return Refused(
         "All seats of this workshop are taken. Please try again later.",
         reason="workshop_full",
-        retry_at=retry_at,
+        retry_at=max(free_at or now, now + _SOONEST_RETRY),
     )
 
 

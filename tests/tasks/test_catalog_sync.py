@@ -40,6 +40,11 @@ def catalog(tmp_path):
     return tmp_path / "catalog"
 
 
+def wish(name: str) -> Reservation:
+    address = f"{name}@example.com"
+    return Reservation(workshop_key="WKSHP-One", email=address, email_key=address, name=name)
+
+
 async def offered(database):
     async with database.transaction() as session:
         return {each.workshop.key: each.workshop for each in await offers(session)}
@@ -76,7 +81,7 @@ async def test_what_vanished_is_retired_while_its_booking_keeps_its_content(
         await save_backend(session, backend, [f"student{n}" for n in range(1, 11)])
     await sync_workshops(database, settings, str(catalog))
     async with database.transaction() as session:
-        booking = await reserve(session, Reservation("WKSHP-One", "a@b.test", "a@b.test", "A"), utc_now())
+        booking = await reserve(session, wish("a"), utc_now(), hour_seconds=1)
     (catalog / "WKSHP-One").rename(catalog.parent / "gone")
     monkeypatch.setattr(catalog_sync, "_SNAPSHOT_REST_SECONDS", 0)
     report = await sync_workshops(database, settings, str(catalog))
@@ -85,7 +90,7 @@ async def test_what_vanished_is_retired_while_its_booking_keeps_its_content(
     assert (settings.state_dir / "content" / booking.content_digest / "0-ReadMeFirst.ipynb").is_file()
     with pytest.raises(Refused) as refusal:
         async with database.transaction() as session:
-            await reserve(session, Reservation("WKSHP-One", "c@d.test", "c@d.test", "C"), utc_now())
+            await reserve(session, wish("b"), utc_now(), hour_seconds=1)
     assert refusal.value.reason == "workshop_unknown"
     (catalog.parent / "gone").rename(catalog / "WKSHP-One")
     assert (await sync_workshops(database, settings, str(catalog))).changed == ["WKSHP-One"]

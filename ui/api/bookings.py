@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +17,7 @@ from models.errors import Refused
 from models.rules.addresses import check_address
 from models.rules.people import check_company, check_name
 from models.settings import Settings
-from models.store.availability import next_free_seat
 from models.store.bookings import details_by_reference, leave, unknown_booking
-from models.store.database import Database
 from models.store.story import story
 from models.tables import Booking, utc_now
 from tasks.reservation import reserve_seat
@@ -31,7 +28,6 @@ from ui.api.schemas import BookingCreated, BookingRequest, BookingStatus, FieldP
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_RETRY_LEAST = timedelta(seconds=5)
 
 
 class _CheckedRoute(APIRoute):
@@ -82,12 +78,9 @@ async def book(
     problems = _rule_problems(wish.model_dump(), settings)
     if problems:
         raise InputRefused(problems)
-    try:
-        booking = await reserve_seat(
-            database, settings, workshop_key=wish.workshop, email=wish.email, name=wish.name, company=wish.company
-        )
-    except Refused as error:
-        raise await _with_retry_hint(error, wish.workshop, settings, database) from None
+    booking = await reserve_seat(
+        database, settings, workshop_key=wish.workshop, email=wish.email, name=wish.name, company=wish.company
+    )
     created = booking_created(booking, wish.workshop, settings)
     response.headers["Location"] = created.status_url
     return created
@@ -158,17 +151,6 @@ def _check_workshop_key(key: str) -> None:
     """Refuse what PostgreSQL can't even compare."""
     if _UNPRINTABLE.search(key):
         raise Refused("This is not the key of a workshop.", reason="workshop_malformed")
-
-
-async def _with_retry_hint(error: Refused, workshop_key: str, settings: Settings, database: Database) -> Refused:
-    """Say of a full workshop when a seat comes free, also when no session on its seats has begun yet."""
-    if error.reason != "workshop_full":
-        return error
-    now = utc_now()
-    async with database.transaction() as session:
-        free_at = await next_free_seat(session, workshop_key, settings.hour_seconds, now)
-    retry_at = max(free_at or now, now + _RETRY_LEAST)
-    return Refused(error.message, reason=error.reason, retry_at=retry_at)
 
 
 def _kept_work(booking: Booking, settings: Settings) -> Path:

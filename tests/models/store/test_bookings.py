@@ -51,7 +51,7 @@ async def book(database, reservation):
     while True:
         try:
             async with database.transaction() as session:
-                return await reserve(session, reservation, utc_now())
+                return await reserve(session, reservation, utc_now(), hour_seconds=3600)
         except SeatTaken:
             continue
 
