@@ -56,7 +56,7 @@ async def workshops_of_others(session: AsyncSession, keys: Collection[str], sour
             col(Workshop.key).in_(keys), col(Workshop.source) != source, col(Workshop.retired_at).is_(None)
         )
     )
-    return dict(rows)
+    return dict(rows.all())
 
 
 async def retire_workshops_except(
