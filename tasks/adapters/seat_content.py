@@ -30,7 +30,7 @@ def unpack(seat: Seat, folder: Path, content: BinaryIO) -> None:
             path.symlink_to(target)
     except tarfile.TarError as error:
         raise Trouble(FAILED, "content_broken", f"{seat.account} got broken content: {error}.") from None
-    except FileExistsError as error:
+    except (FileExistsError, NotADirectoryError) as error:
         raise _unsafe(str(error.filename)) from None
     for path in links:
         if folder.resolve() not in path.resolve().parents:

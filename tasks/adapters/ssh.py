@@ -125,7 +125,7 @@ class SshMachine:
                         keepalive_interval=KEEPALIVE_SECONDS,
                         keepalive_count_max=3,
                     )
-                except (asyncssh.Error, OSError, TimeoutError, asyncssh.KeyImportError) as error:
+                except (asyncssh.Error, OSError, ValueError) as error:
                     raise self._unreachable(str(error) or type(error).__name__) from None
             return self._connection
 

@@ -1,0 +1,291 @@
+"""What a machine promises, on this one, over ssh to a server of our own, and over ssh to OpenSSH."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import pwd
+import shutil
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import psutil
+import pytest
+
+from models.errors import StepFailed
+from tasks.adapters.machine import LocalMachine, Machine, run_checked
+from tasks.adapters.ssh import SshMachine
+
+pytestmark = pytest.mark.integration
+QUICK = 20.0
+
+
+@pytest.fixture(params=["local", "ssh", "openssh"])
+async def machine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Machine]:
+    if request.param == "local":
+        yield LocalMachine("the machine")
+        return
+    keys = Keys(tmp_path)
+    serve = ssh_server if request.param == "ssh" else openssh_server
+    async with serve(keys) as port:
+        reached = keys.machine(port)
+        yield reached
+        await reached.close()
+
+
+class Keys:
+    """A server's key, a client's key, and the client's list of known machines."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.server, self.client = folder / "server_key", folder / "client_key"
+        for path in (self.server, self.client):
+            key = asyncssh.generate_private_key("ssh-ed25519")
+            key.write_private_key(path)
+            key.write_public_key(f"{path}.pub")
+            path.chmod(0o600)
+
+    def machine(self, port: int, known_key: Path | None = None) -> SshMachine:
+        known = self.folder / f"known_hosts_{port}"
+        public = Path(f"{known_key or self.server}.pub").read_text()
+        known.write_text(f"[127.0.0.1]:{port} {public}")
+        address = f"{getpass.getuser()}@127.0.0.1:{port}"
+        return SshMachine("the machine", address, known_hosts=known, client_key=self.client)
+
+
+async def serve_process(process: asyncssh.SSHServerProcess[bytes]) -> None:
+    child = await asyncio.create_subprocess_shell(
+        process.command or "",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert child.stdin
+    assert child.stdout
+    assert child.stderr
+    feeding = asyncio.create_task(pump(process.stdin, child.stdin))
+    feeding.add_done_callback(lambda _: child.stdin and child.stdin.close())
+    await asyncio.gather(pump(child.stdout, process.stdout), pump(child.stderr, process.stderr))
+    status = await child.wait()
+    feeding.cancel()
+    process.exit(status if status >= 0 else 128 - status)
+
+
+async def pump(source: Any, target: Any) -> None:
+    with suppress(ConnectionError):
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+
+
+@asynccontextmanager
+async def ssh_server(keys: Keys, port: int = 0) -> AsyncIterator[int]:
+    connections: list[asyncssh.SSHServerConnection] = []
+    server = await asyncssh.listen(
+        "127.0.0.1",
+        port,
+        server_host_keys=[str(keys.server)],
+        authorized_client_keys=f"{keys.client}.pub",
+        process_factory=serve_process,
+        acceptor=connections.append,
+        encoding=None,
+    )
+    async with server:
+        yield server.get_port()
+        for connection in connections:
+            connection.abort()
+
+
+def openssh_obstacle() -> str:
+    if not shutil.which("sshd", path="/usr/sbin:/usr/bin"):
+        return "OpenSSH's server is not installed"
+    if os.geteuid() == 0:
+        if "sshd" not in {user.pw_name for user in pwd.getpwall()}:
+            return "OpenSSH's server has no account"
+        shadow = Path("/etc/shadow").read_text().splitlines()
+        if any(line.startswith("root:!") for line in shadow):
+            return "root is locked"
+    return ""
+
+
+@asynccontextmanager
+async def openssh_server(keys: Keys) -> AsyncIterator[int]:
+    if obstacle := openssh_obstacle():
+        pytest.skip(obstacle)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    config = keys.folder / "sshd_config"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {keys.server}\nAuthorizedKeysFile {keys.client}.pub\n"
+        f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    server = await asyncio.create_subprocess_exec(
+        "/usr/sbin/sshd", "-D", "-e", "-f", config, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await until(lambda: answers(port), "sshd listens")
+        yield port
+    finally:
+        server.kill()
+        await server.wait()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def until(condition: object, what: str, seconds: float = QUICK) -> None:
+    deadline = time.monotonic() + seconds
+    assert callable(condition)
+    while not condition():
+        assert time.monotonic() < deadline, f"never: {what}"
+        await asyncio.sleep(0.02)
+
+
+async def test_output_errors_and_status_come_back(machine: Machine) -> None:
+    done = await machine.run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout_seconds=QUICK)
+    assert (done.status, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
+
+
+async def test_arguments_arrive_as_they_are(machine: Machine) -> None:
+    hostile = ["", " ", "a b", "$HOME", "`id`", "; exit 9", "'", '"', "\\", "a\nb", "*", "~", "é😀", "-n", "&&"]
+    program = "import sys, json; print(json.dumps(sys.argv[1:]))"
+    done = await machine.run([sys.executable, "-c", program, *hostile], timeout_seconds=QUICK)
+    assert json.loads(done.stdout) == hostile
+
+
+@pytest.mark.parametrize("size", [0, 1, 5_000_000])
+async def test_stdin_arrives_whole_and_ends(machine: Machine, size: int) -> None:
+    given = os.urandom(size)
+    done = await machine.run(["cat"], stdin=given, timeout_seconds=QUICK)
+    assert (done.status, done.stdout == given) == (0, True)
+
+
+async def test_a_command_need_not_read_its_stdin(machine: Machine) -> None:
+    done = await machine.run(["true"], stdin=bytes(3_000_000), timeout_seconds=QUICK)
+    assert done.status == 0
+
+
+async def test_output_goes_to_a_file_when_the_command_succeeds(machine: Machine, tmp_path: Path) -> None:
+    target = tmp_path / "output"
+    target.write_text("before")
+    done = await machine.run(["head", "-c", "4000000", "/dev/zero"], stdout_to=target, timeout_seconds=QUICK)
+    assert (done.status, done.stdout, target.stat().st_size) == (0, b"", 4_000_000)
+    failed = await machine.run(["sh", "-c", "echo half; exit 1"], stdout_to=target, timeout_seconds=QUICK)
+    assert (failed.status, target.stat().st_size) == (1, 4_000_000)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "status"),
+    [
+        (["/no/such/program"], 127),
+        (["no-such-program"], 127),
+        (["/etc/passwd"], 126),
+        (["sh", "-c", "kill -9 $$"], 137),
+    ],
+)
+async def test_what_cannot_run_or_is_killed_has_the_status_of_shells(
+    machine: Machine, argv: list[str], status: int
+) -> None:
+    assert (await machine.run(argv, timeout_seconds=QUICK)).status == status
+
+
+async def test_a_command_that_takes_too_long_is_ended_with_its_children(machine: Machine, tmp_path: Path) -> None:
+    note = tmp_path / "children"
+    script = f"trap '' TERM; sleep 300 & echo $! $$ > {note}; sleep 300"
+    started = time.monotonic()
+    with pytest.raises(StepFailed) as raised:
+        await machine.run(["sh", "-c", script], stdout_to=tmp_path / "output", timeout_seconds=1)
+    assert raised.value.reason == "timeout"
+    assert "the machine" in raised.value.message
+    assert time.monotonic() - started < 10
+    processes = [int(number) for number in note.read_text().split()]
+    await until(lambda: not any(psutil.pid_exists(process) for process in processes), "children ended")
+    assert not (tmp_path / "output").exists()
+
+
+async def test_a_command_whose_caller_goes_away_is_ended_in_its_time(machine: Machine, tmp_path: Path) -> None:
+    note = tmp_path / "child"
+    task = asyncio.create_task(machine.run(["sh", "-c", f"echo $$ > {note}; exec sleep 300"], timeout_seconds=2))
+    await until(lambda: note.exists() and note.read_text().strip(), "the command runs")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: not psutil.pid_exists(int(note.read_text())), "the command ended")
+
+
+async def test_a_failure_names_command_machine_status_and_last_lines(machine: Machine) -> None:
+    script = "seq 100; echo it broke >&2; exit 7"
+    with pytest.raises(StepFailed) as raised:
+        await run_checked(machine, ["sh", "-c", script + " # " + "x" * 200], timeout_seconds=QUICK)
+    error = raised.value
+    assert error.reason == "command_failed"
+    assert all(part in error.message for part in ("sh -c", "the machine", "7"))
+    assert len(error.message) < 150
+    assert error.detail.splitlines()[-1] == "it broke"
+    assert len(error.detail.splitlines()) == 5
+
+
+async def test_many_commands_run_at_once(machine: Machine) -> None:
+    done = await asyncio.gather(
+        *(machine.run(["sh", "-c", f"sleep 0.1; echo {n}"], timeout_seconds=QUICK) for n in range(25))
+    )
+    assert [int(each.stdout) for each in done] == list(range(25))
+
+
+async def test_nothing_of_our_environment_gets_to_a_local_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WOD_PASSWORD_KEY", "a secret")
+    done = await LocalMachine().run(["env"], timeout_seconds=QUICK)
+    assert b"a secret" not in done.stdout
+    assert b"PATH=" in done.stdout
+
+
+async def test_a_machine_with_another_key_is_not_talked_to(tmp_path: Path) -> None:
+    keys = Keys(tmp_path)
+    async with ssh_server(keys) as port:
+        impostor = keys.machine(port, known_key=keys.client)
+        with pytest.raises(StepFailed) as raised:
+            await impostor.run(["true"], timeout_seconds=QUICK)
+    assert raised.value.reason == "machine_unreachable"
+    assert "not trusted" in raised.value.detail
+
+
+async def test_a_machine_that_refuses_our_key_is_reported(tmp_path: Path) -> None:
+    keys = Keys(tmp_path)
+    async with ssh_server(keys) as port:
+        stranger = keys.machine(port)
+        asyncssh.generate_private_key("ssh-ed25519").write_private_key(keys.client)
+        Path(f"{keys.client}.pub").unlink()
+        with pytest.raises(StepFailed) as raised:
+            await stranger.run(["true"], timeout_seconds=QUICK)
+    assert raised.value.reason == "machine_unreachable"
+
+
+async def test_a_machine_that_is_away_is_reported_and_reached_when_it_is_back(tmp_path: Path) -> None:
+    keys = Keys(tmp_path)
+    async with ssh_server(keys) as port:
+        machine = keys.machine(port)
+        assert (await machine.run(["true"], timeout_seconds=QUICK)).status == 0
+        running = asyncio.create_task(machine.run(["sleep", "10"], timeout_seconds=QUICK))
+        await asyncio.sleep(0)
+        await until(lambda: any("sleep" in p.name() for p in psutil.Process().children(True)), "it runs")
+    with pytest.raises(StepFailed) as lost:
+        await running
+    with pytest.raises(StepFailed) as away:
+        await machine.run(["true"], timeout_seconds=QUICK)
+    assert lost.value.reason == away.value.reason == "machine_unreachable"
+    async with ssh_server(keys, port):
+        assert (await machine.run(["true"], timeout_seconds=QUICK)).status == 0
+        await machine.close()
