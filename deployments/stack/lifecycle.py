@@ -51,9 +51,9 @@ def only_one(layout: Layout) -> Iterator[None]:
 
 
 def running_plan(layout: Layout) -> Plan | None:
-    """Return what the platform was started with if its supervisord answers."""
+    """Return what the platform was started with if its supervisord runs."""
     plan = read_plan(layout)
-    return plan if plan and Supervisor(Path(plan.socket)).is_up() else None
+    return plan if plan and Supervisor(Path(plan.socket)).is_alive() else None
 
 
 def prepare_start(layout: Layout, settings: Settings, only: frozenset[str] = frozenset()) -> Plan:
@@ -118,8 +118,8 @@ def bring_up(layout: Layout, plan: Plan) -> Iterator[list[ServiceStatus]]:
 
 
 def is_supervised(plan: Plan) -> bool:
-    """Whether the platform's supervisord still answers."""
-    return Supervisor(Path(plan.socket)).is_up()
+    """Whether the platform's supervisord still runs."""
+    return Supervisor(Path(plan.socket)).is_alive()
 
 
 def take_down(layout: Layout) -> int:

@@ -71,9 +71,10 @@ def look(
 
 def students_memory_mb(layout: Layout, plan: Plan) -> float:
     """Return what the students' servers take, which no service's memory includes."""
-    supervised = Supervisor(Path(plan.socket)).services().get("hub")
-    servers = [each for each in _tree(supervised.pid) if _is_students(each)] if supervised else []
-    return sum(_memory_mb(each) for each in servers)
+    with suppress(OSError):
+        hub = Supervisor(Path(plan.socket)).services().get("hub")
+        return sum(_memory_mb(each) for each in _tree(hub.pid) if _is_students(each)) if hub else 0.0
+    return 0.0
 
 
 def starts(layout: Layout, name: str) -> int:

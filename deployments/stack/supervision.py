@@ -98,12 +98,14 @@ class Supervisor:
         """Return its process."""
         return cast("int", self._call("supervisor.getPID"))
 
-    def is_up(self) -> bool:
-        """Whether it answers."""
+    def is_alive(self) -> bool:
+        """Whether it runs, though it may be too busy to answer, or hang."""
         try:
             self._call("supervisor.getPID")
-        except OSError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return False
+        except OSError:
+            return True
         return True
 
     def shut_down(self) -> None:

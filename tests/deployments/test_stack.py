@@ -140,6 +140,13 @@ def test_the_life_of_a_platform(platform):
     second = stack.up()
     assert second.returncode == 0, second.stderr
 
+    # A supervisor that hangs is not taken for one that is gone: students may be at work.
+    stack.supervisor.suspend()
+    assert "already up" in stack.up().stdout
+    assert stack.run("status").returncode == 1
+    assert all(each.is_running() for each in platform_processes(stack.layout))
+    stack.supervisor.resume()
+
     # The worst of all: the supervisor gone, every service hung.
     stack.supervisor.kill()
     for process in platform_processes(stack.layout):

@@ -70,6 +70,7 @@ def up(
             if not only:
                 _sync_catalog(layout, settings.workshops)
         except BaseException:
+            _ignore_signals()
             take_down(layout)
             raise
     _say_up(layout, plan, already=False)
