@@ -159,11 +159,6 @@ class Settings(BaseSettings):
         """The folder of the seats' homes."""
         return self.seats_dir or self.state_dir / "seats"
 
-    @property
-    def is_database_embedded(self) -> bool:
-        """Whether the platform runs its own PostgreSQL."""
-        return self.database_url is None
-
 
 _PORT_ORDER = ("catalog", "api", "hub", "prefect", "smtp", "database", "hub_api", "proxy_api")
 

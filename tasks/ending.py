@@ -60,13 +60,18 @@ async def collect_work(booking_id: int) -> None:
     booking = await _closing(booking_id)
     if booking.booking.archive_until is not None or booking.booking.ready_at is None:
         return
+    archive = platform.archive(booking_id)
+    archive.parent.mkdir(mode=0o700, exist_ok=True)
     work = await collect_seat(
         platform.machine(booking.backend),
         platform.place(booking),
         booking.workshop.key,
-        platform.archive(booking_id),
+        archive,
         platform.settings.archive_limit_mb,
     )
+    if work.archived:
+        # The folder is closed to others; the API, which may have an account of its own, must read the file.
+        archive.chmod(0o644)
     now = utc_now()
     async with platform.database.transaction() as session:
         await record_work(

@@ -65,9 +65,11 @@ class Student:
             detail=f"last answer {answer.status_code} at {answer.url.path}",
         )
 
-    async def reaches(self, path: str) -> int:
-        """Return the status that the hub answers to a page, after redirections."""
-        return (await self._browser.get(path)).status_code
+    async def is_served(self) -> bool:
+        """Tell whether the student's server answers the student; the hub's own pages don't count."""
+        path = f"/user/{self._account}/api/status"
+        answer = await self._browser.get(path)
+        return answer.status_code == 200 and answer.url.path == path
 
     async def notebooks(self, folder: str) -> list[str]:
         """Return the paths of a folder's notebooks, in order."""

@@ -76,8 +76,7 @@ async def whole_visit(visit: Visit) -> AsyncGenerator[str, None]:
         await _status_when(visit, reference, lambda now: now.state in ("ending", "ended"), _seconds_left(status))
         status = await _status_when(visit, reference, lambda now: now.state == "ended")
         _expect(not await student.log_in(credentials.password), "the old password is refused after the end")
-        path = f"/user/{credentials.username}/api/status"
-        _expect(await student.reaches(path) != 200, "the student's server is stopped")
+        _expect(not await student.is_served(), "the student's server is stopped")
     yield "The session has ended: the password is worthless and the server stopped"
 
     thanks = await visit.mailbox.wait_for(MailKind.THANKS, visit.email, _STEP_SECONDS)
@@ -100,6 +99,7 @@ async def _work(student: Student, visit: Visit, password: str) -> AsyncIterator[
     first = f"{visit.workshop}/{FIRST_PAGE}"
     _expect(page.endswith(f"/lab/tree/{first}"), f"JupyterLab opens on {first}, not on {page}")
     yield f"JupyterLab has opened on {FIRST_PAGE}"
+    _expect(await student.is_served(), "the student's server answers")
     notebooks = await student.notebooks(visit.workshop)
     _expect(len(notebooks) > 1, "there are notebooks to work on")
     cells = await student.run_notebook(notebooks[1])

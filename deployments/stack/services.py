@@ -208,6 +208,8 @@ def _api(settings: Settings, layout: Layout) -> Service:
         needs=(_prepared(layout),),
         secrets=("database_url",),
         environment={**settings_environment(layout, "api"), "PYTHONPATH": str(layout.source)},
+        # Students' work, put there by the engine; besides whoever started the platform only the API reads it.
+        folders=(str(layout.state / "archives"),),
     )
 
 
