@@ -135,7 +135,7 @@ def seats_on_this_machine(isolation: str, number: int = 3) -> Iterator[Seats]:
     finally:
         for user in pwd.getpwall():
             if user.pw_name.startswith(seats.prefix):
-                subprocess.run(["pkill", "-KILL", "-u", str(user.pw_uid)], check=False)
+                run("setpriv", f"--reuid={user.pw_uid}", "--clear-groups", "sh", "-c", "kill -9 -1")
                 until(lambda user=user: _delete(user.pw_name), f"{user.pw_name} is removed")  # type: ignore[misc]
         subprocess.run(["chmod", "-R", "u+rwX", folder], check=False)
         subprocess.run(["rm", "-rf", folder], check=True)

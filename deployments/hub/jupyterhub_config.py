@@ -47,7 +47,9 @@ hub_secrets = Path(os.environ["HUB_SECRETS_DIR"])
 isolation = os.environ.get("HUB_ISOLATION", "auto")
 has_accounts = isolation == "accounts" or (isolation == "auto" and os.geteuid() == 0)
 if not has_accounts and os.geteuid() == 0:
-    raise SystemExit("HUB_ISOLATION=folders would give every student the rights of root: start the hub as another.")
+    raise SystemExit(
+        "HUB_ISOLATION=folders would give every student the rights of root: start the hub as another."
+    )
 hub_state.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 # Addresses
@@ -104,5 +106,6 @@ c.Spawner.poll_interval = 60
 c.JupyterHub.last_activity_interval = 600
 c.ConfigurableHTTPProxy.check_running_interval = 300
 
-if os.environ.get("HUB_EXTRA_CONFIG"):
-    load_subconfig(os.environ["HUB_EXTRA_CONFIG"])  # noqa: F821
+extra_config = os.environ.get("HUB_EXTRA_CONFIG")
+if extra_config:  # run with this very `c`, so that it can build on what is set here
+    exec(compile(Path(extra_config).read_text(), extra_config, "exec"), {"c": c, "__file__": extra_config})  # noqa: S102

@@ -7,6 +7,7 @@ from contextlib import suppress
 from enum import StrEnum
 from time import monotonic
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -61,7 +62,7 @@ class Hub:
 
     async def ensure_user(self, name: str) -> bool:
         """Let the user `name` log in, by the password of its seat; tell whether it was unknown until now."""
-        answer = await self._request("POST", f"/users/{name}")
+        answer = await self._request("POST", _path(name))
         self._expect(answer, 201, 409)
         return answer.status_code == 201
 
@@ -73,13 +74,13 @@ class Hub:
         deadline = monotonic() + timeout_seconds
         while (state := await self._state(name)) not in (None, ServerState.STOPPED):
             if state is not ServerState.STOPPING:
-                answer = await self._request("DELETE", f"/users/{name}/server")
+                answer = await self._request("DELETE", f"{_path(name)}/server")
                 # 400 and 500: something else is under way with it, which the state will tell.
                 self._expect(answer, 202, 204, 400, 404, 500)
             self._check_time(deadline, f"The server of {name} does not stop.")
             await asyncio.sleep(POLL_SECONDS)
         while True:
-            answer = await self._request("DELETE", f"/users/{name}")
+            answer = await self._request("DELETE", _path(name))
             if answer.status_code != 400:
                 self._expect(answer, 204, 404)
                 return answer.status_code == 204
@@ -87,8 +88,11 @@ class Hub:
             await asyncio.sleep(POLL_SECONDS)
 
     async def start_server(self, name: str) -> bool:
-        """Have the user's server started, without waiting for it; False: it runs or starts already."""
-        answer = await self._request("POST", f"/users/{name}/server")
+        """Start the user's server; False: it runs already.
+
+        The hub answers when the server is up, or still isn't after 10 s: `server_state` tells then.
+        """
+        answer = await self._request("POST", f"{_path(name)}/server")
         if answer.status_code == 500:
             raise StepFailed(
                 f"The Jupyter server of {name} can't be started.", reason="spawn_failed", detail=_message(answer)
@@ -105,7 +109,7 @@ class Hub:
         return await self._state(name) or ServerState.STOPPED
 
     async def _state(self, name: str) -> ServerState | None:
-        answer = await self._request("GET", f"/users/{name}")
+        answer = await self._request("GET", _path(name))
         if answer.status_code == 404:
             return None
         self._expect(answer, 200)
@@ -142,6 +146,10 @@ class Hub:
     def _check_time(deadline: float, message: str) -> None:
         if monotonic() > deadline:
             raise StepFailed(message, reason="hub_busy")
+
+
+def _path(name: str) -> str:
+    return f"/users/{quote(name, safe='')}"
 
 
 def _message(answer: httpx.Response) -> str:
