@@ -24,8 +24,8 @@ _SINGLE_USER = "jupyterhub-singleuser"
 class ServiceStatus:
     """A service now: `state` as supervisord names it, `reason` why it isn't ready.
 
-    `seconds` is its uptime, `memory_mb` the proportional set size of it and its children, `restarts` counts
-    since the platform was started.
+    `seconds` is its uptime, `memory_mb` the proportional set size of it and its children, `cpu_seconds` what
+    they and their ended children have used; `restarts` counts since the platform was started.
     """
 
     name: str
@@ -36,6 +36,7 @@ class ServiceStatus:
     port: int
     restarts: int
     memory_mb: float | None = None
+    cpu_seconds: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as plain JSON values."""
@@ -43,7 +44,7 @@ class ServiceStatus:
 
 
 def look(
-    layout: Layout, plan: Plan, *, with_memory: bool = False, believed: frozenset[str] = frozenset()
+    layout: Layout, plan: Plan, *, with_usage: bool = False, believed: frozenset[str] = frozenset()
 ) -> list[ServiceStatus]:
     """Return the status of every service, in the order of the table.
 
@@ -64,7 +65,7 @@ def look(
             names,
         )
     return [
-        _status(layout, plan, name, supervised.get(name), reason, with_memory=with_memory)
+        _status(layout, plan, name, supervised.get(name), reason, with_usage=with_usage)
         for name, reason in zip(names, reasons, strict=True)
     ]
 
@@ -85,12 +86,13 @@ def starts(layout: Layout, name: str) -> int:
 
 
 def _status(
-    layout: Layout, plan: Plan, name: str, supervised: Supervised | None, reason: str, *, with_memory: bool
+    layout: Layout, plan: Plan, name: str, supervised: Supervised | None, reason: str, *, with_usage: bool
 ) -> ServiceStatus:
-    memory_mb = None
-    if with_memory and supervised:
+    memory_mb = cpu_seconds = None
+    if with_usage and supervised:
         own = [each for each in _tree(supervised.pid) if not _is_students(each)]
         memory_mb = round(sum(_memory_mb(each) for each in own), 1)
+        cpu_seconds = round(sum(_cpu_seconds(each) for each in own), 2)
     return ServiceStatus(
         name=name,
         state=supervised.state if supervised else "unsupervised",
@@ -100,6 +102,7 @@ def _status(
         port=plan.ports.get(name, 0),
         restarts=max(0, starts(layout, name) - 1),
         memory_mb=memory_mb,
+        cpu_seconds=cpu_seconds,
     )
 
 
@@ -136,4 +139,11 @@ def _is_students(process: psutil.Process) -> bool:
 def _memory_mb(process: psutil.Process) -> float:
     with suppress(psutil.Error):
         return float(process.memory_full_info().pss) / 1e6
+    return 0.0
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    with suppress(psutil.Error):
+        used = process.cpu_times()
+        return float(used.user + used.system + used.children_user + used.children_system)
     return 0.0

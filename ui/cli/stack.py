@@ -116,7 +116,7 @@ def status(
         else:
             output.print(f"The platform in {layout.state} is down.{note}", highlight=False, soft_wrap=True)
         raise typer.Exit(NOT_RUNNING)
-    statuses = look(layout, plan, with_memory=True)
+    statuses = look(layout, plan, with_usage=True)
     students_mb = students_memory_mb(layout, plan)
     if as_json:
         answer = {
