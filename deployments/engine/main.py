@@ -28,8 +28,9 @@ async def run_engine(stop: asyncio.Event) -> None:
     platform = Platform(settings, Database(settings.secret("database_url")), Mailer(settings), owner)
     use_platform(platform)
     try:
-        await ensure_local_backend(platform)
+        seats = asyncio.create_task(ensure_local_backend(platform))
         async with Recorder(worker_name=f"engine on {socket.gethostname()}") as recorder:
+            await seats
             await Engine(platform, recorder).run(stop)
     finally:
         await platform.database.close()

@@ -182,7 +182,7 @@ def _engine(settings: Settings, layout: Layout) -> Service:
         argv=(layout.python, "-m", "deployments.engine.main"),
         probe="engine://",
         memory_mb=140,
-        needs=(_prepared(layout), f"{local_url(settings, 'prefect')}/api/ready"),
+        needs=(_prepared(layout),),
         secrets=("database_url", "hub_token", "password_key", "smtp_password"),
         environment={
             **settings_environment(layout, "engine"),
@@ -191,6 +191,9 @@ def _engine(settings: Settings, layout: Layout) -> Service:
             "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
             # The engine goes on without Prefect when it is away, and records what it did later.
             "PREFECT_CLIENT_MAX_RETRIES": "1",
+            # What the steps log belongs to their run in Prefect; what is logged outside of runs, to the log file.
+            "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",
+            "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
             "DO_NOT_TRACK": "1",
         },
         is_trusted=True,

@@ -94,11 +94,11 @@ def wipe(seat: Seat, generation: int) -> dict[str, object]:
         return {"changed": False}
     seat.close_door(generation, "wiping")
     try:
-        folder = seat.build_home()
-    except OSError:  # a full disk: what fills it may be the home itself
+        seat.swap_home(seat.build_home())
+    except OSError:  # a full disk: a home without anything will do, since the next student's is built anew
         seat.remove_tree(seat.home)
-        folder = seat.build_home()
-    seat.swap_home(folder)
+        seat.home.mkdir(0o700)
+        seat.give(seat.home)
     seat.clear_scratch()
     seat.write(generation, "wiped")
     return {"changed": True}

@@ -136,7 +136,7 @@ async def check_no_seat_leaks(platform: OwnPlatform) -> None:
         accounts = set(await session.scalars(in_use))
     await database.close()
     assert len(held) == len(set(held))
-    homes = platform.layout.state / "seats"
+    homes = platform.settings.homes
     filled = {home.name for home in homes.glob("*") if list(home.glob("WKSHP-*"))}
     assert filled <= accounts, f"left on free seats: {sorted(filled - accounts)}"
 

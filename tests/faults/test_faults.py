@@ -88,7 +88,7 @@ def small_disk():
 
 
 async def test_a_disk_that_is_full_when_notebooks_are_delivered(small_disk):
-    with own_platform(seats_dir=small_disk, **SETTINGS | {"prepare_limit_seconds": 12}) as platform:
+    with own_platform(seats_dir=small_disk / "seats", **SETTINGS | {"prepare_limit_seconds": 12}) as platform:
         burst = Burst(platform, WORKSHOP, "full-")
         await burst.book()
         bookings = await settled(platform, burst, 120)

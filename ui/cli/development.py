@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Annotated
 
 import typer
 
@@ -48,6 +49,20 @@ def test(context: typer.Context) -> None:
     if "WOD_HOME" in os.environ:
         environment["WOD_HOME"] = os.environ["WOD_HOME"]
     os.execve(sys.executable, [sys.executable, "-m", "pytest", *context.args], environment)  # noqa: S606
+
+
+@app.command()
+def migration(about: Annotated[str, typer.Argument(help="What the change is for, in a sentence.")]) -> None:
+    """Write the migration from the tables of the running platform to those of models/tables.py."""
+    from alembic import command
+    from sqlalchemy import create_engine, make_url
+
+    from models.settings import load_settings
+    from models.store.migrate import alembic_config
+
+    url = make_url(load_settings().secret("database_url")).set(drivername="postgresql+psycopg")
+    with create_engine(url).begin() as connection:
+        command.revision(alembic_config(connection), message=about, autogenerate=True)
 
 
 def _ensure_browser() -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "bench": ("ui.cli.bench", "Measure what things cost, on a platform of its own."),
     "settings": ("ui.cli.settings", "Show all settings: value, source and meaning."),
     "check": ("ui.cli.development", "Check style, types and architecture of the code."),
+    "migration": ("ui.cli.development", "Write the migration for a change of the tables."),
     "test": ("ui.cli.development", "Run the tests."),
 }
 

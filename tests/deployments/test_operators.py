@@ -1,0 +1,128 @@
+"""What operators do in Prefect: find a booking's run, start one, cancel one, take a catalog in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from deployments.rehearsal.own_platform import own_platform
+from models.rules.booking import MailKind
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+WORKSHOP = "WKSHP-Python-First-Steps"
+
+
+@pytest.fixture(scope="module")
+def platform():
+    with own_platform() as running:
+        yield running
+
+
+class Operator:
+    """An operator at the Prefect API."""
+
+    def __init__(self, platform):
+        self.platform = platform
+        self.url = f"{platform.settings.url('prefect')}/api"
+
+    def ask(self, path, **body):
+        return httpx.post(f"{self.url}/{path}", json=body).raise_for_status().json()
+
+    def runs(self, **filters):
+        return self.ask("flow_runs/filter", **({"flow_runs": filters} if filters else {}))
+
+    def deployments(self):
+        found = self.ask("deployments/filter")
+        return {each["entrypoint"].rpartition(".")[2]: each for each in found}
+
+    def run_deployment(self, name, **parameters):
+        """Do what `prefect deployment run` does in the operator's terminal."""
+        given = [part for key, value in parameters.items() for part in ("-p", f"{key}={json.dumps(value)}")]
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", "deployment", "run", name, *given],
+            env=os.environ | {"PREFECT_API_URL": self.url},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    async def wait_for(self, find, timeout_seconds=60):
+        deadline = time.monotonic() + timeout_seconds
+        while not (found := find()):
+            assert time.monotonic() < deadline, self.runs()
+            await asyncio.sleep(0.5)
+        return found
+
+
+async def book(platform, email):
+    wish = {"workshop": WORKSHOP, "email": email, "name": "A Student", "accept_terms": True}
+    async with httpx.AsyncClient(base_url=platform.api_url, timeout=30) as api:
+        reference = (await api.post("/api/bookings", json=wish)).raise_for_status().json()["reference"]
+    await platform.mailbox.wait_for(MailKind.CREDENTIALS, email, 60)
+    return reference
+
+
+def state(platform, reference):
+    return httpx.get(f"{platform.api_url}/api/bookings/{reference}").json()["state"]
+
+
+async def test_a_booking_is_a_run_of_its_deployment(platform):
+    operator = Operator(platform)
+    await book(platform, "found@example.com")
+    serve = operator.deployments()["serve_booking"]
+    (run,) = await operator.wait_for(
+        lambda: [run for run in operator.runs(state={"type": {"any_": ["COMPLETED"]}}) if run["name"]]
+    )
+    assert run["deployment_id"] == serve["id"]
+    assert run["parameters"] == {"booking_id": 1}
+    assert {each["work_pool_name"] for each in operator.deployments().values()} == {"wod-engine"}
+    (worker,) = operator.ask("work_pools/wod-engine/workers/filter")
+    assert worker["status"] == "ONLINE"
+
+
+async def test_no_secret_is_in_what_prefect_keeps(platform):
+    operator = Operator(platform)
+    reference = await book(platform, "secret@example.com")
+    mail = platform.mailbox.find(MailKind.CREDENTIALS, "secret@example.com")
+    password = mail.get_body(("plain",)).get_content().split("Password:")[1].split()[0]
+    for kept in map(json.dumps, (operator.ask("logs/filter"), operator.ask("task_runs/filter"), operator.runs())):
+        assert password not in kept
+        assert reference not in kept
+        assert "secret@example.com" not in kept
+
+
+async def test_an_operator_ends_a_session_by_hand(platform):
+    operator = Operator(platform)
+    reference = await book(platform, "ended@example.com")
+    booking_id = max(run["parameters"]["booking_id"] for run in operator.runs())
+    await asyncio.to_thread(operator.run_deployment, "end-booking/bookings", booking_id=booking_id)
+    await operator.wait_for(lambda: state(platform, reference) == "ended")
+
+
+async def test_what_can_not_be_done_fails_with_the_reason(platform):
+    operator = Operator(platform)
+    await asyncio.to_thread(operator.run_deployment, "serve-booking/bookings", booking_id=999)
+    (run,) = await operator.wait_for(lambda: operator.runs(state={"type": {"any_": ["FAILED"]}}))
+    assert "999" in run["state"]["message"]
+
+
+async def test_an_operator_takes_a_catalog_in(platform):
+    operator = Operator(platform)
+    samples = str(platform.layout.source / "deployments/workshops")
+    await asyncio.to_thread(operator.run_deployment, "sync-catalog/catalog", source=samples)
+    deployment = operator.deployments()["sync_catalog"]["id"]
+    (run,) = await operator.wait_for(
+        lambda: operator.runs(
+            deployment_id={"any_": [deployment]}, state={"type": {"any_": ["COMPLETED", "FAILED"]}}
+        )
+    )
+    assert run["state"]["type"] == "COMPLETED"
