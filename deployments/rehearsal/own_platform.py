@@ -43,8 +43,8 @@ class OwnPlatform:
         """Its mailbox."""
         return Mailbox(self.layout.mail)
 
-    def wod(self, *arguments: str) -> str:
-        """Run the wod command on it; return what it prints.
+    def wod(self, *arguments: str, shows_progress: bool = False) -> str:
+        """Run the wod command on it; return what it prints, its progress aside where that is shown.
 
         Raises:
             StepFailed: command_failed, with the end of its output.
@@ -53,13 +53,14 @@ class OwnPlatform:
             [sys.executable, "-m", "ui.cli.main", *arguments],
             env=dict(self.environment),
             cwd=self.layout.source,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=None if shows_progress else subprocess.STDOUT,
             text=True,
             timeout=_UP_SECONDS,
         )
         if done.returncode:
             raise StepFailed(
-                f"wod {' '.join(arguments)} failed.\n{(done.stdout + done.stderr)[-2000:]}",
+                f"wod {' '.join(arguments)} failed.\n{done.stdout[-2000:]}",
                 reason="command_failed",
             )
         return done.stdout
@@ -71,7 +72,9 @@ class OwnPlatform:
 
 
 @contextmanager
-def own_platform(workshops: Path | None = None, **settings: object) -> Iterator[OwnPlatform]:
+def own_platform(
+    workshops: Path | None = None, *, shows_progress: bool = False, **settings: object
+) -> Iterator[OwnPlatform]:
     """Bring a platform up beside all others, and remove it and its accounts afterwards.
 
     `settings` are settings by name. Its state is in a folder below the environments of ./wod, which accounts
@@ -89,7 +92,8 @@ def own_platform(workshops: Path | None = None, **settings: object) -> Iterator[
     layout = Layout(state=state, home=home, source=find_layout().source)
     platform = OwnPlatform(layout, environment, Settings(state_dir=state, **given))
     try:
-        platform.wod("up", "--detach", *(["--workshops", str(workshops)] if workshops else []))
+        catalog = ["--workshops", str(workshops)] if workshops else []
+        platform.wod("up", "--detach", *catalog, shows_progress=shows_progress)
         yield platform
     finally:
         platform.wod("down", "--purge", "--yes")

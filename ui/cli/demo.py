@@ -54,7 +54,7 @@ def demo(
 def _rehearse() -> None:
     begun = time.monotonic()
     errors.print(f"An hour lasts {_FAST_HOUR_SECONDS} seconds here. Bringing a platform up …", highlight=False)
-    with own_platform(hour_seconds=_FAST_HOUR_SECONDS, seats=_FAST_SEATS) as platform:
+    with own_platform(shows_progress=True, hour_seconds=_FAST_HOUR_SECONDS, seats=_FAST_SEATS) as platform:
         visit = Visit(platform.api_url, platform.mailbox, platform.layout.state / "seats", _WORKSHOP, _EMAIL)
         try:
             asyncio.run(_tell(visit, begun))
@@ -62,6 +62,7 @@ def _rehearse() -> None:
             output.print(f"[{time.monotonic() - begun:5.1f} s] [red]✘[/red] not all of it was seen")
             raise
         _show_mails(platform.mailbox)
+        errors.print("Taking the platform away …", highlight=False)
     output.print(
         f"The whole life of a booking, each step seen, in {time.monotonic() - begun:.0f} s.", highlight=False
     )
