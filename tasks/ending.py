@@ -47,9 +47,10 @@ async def lock_account(booking_id: int) -> None:
     """Make the password and every log-in of the seat worthless, and stop its server."""
     platform = current_platform()
     booking = await _closing(booking_id)
+    timeout = platform.settings.step_timeout_seconds
     await asyncio.gather(
-        lock_seat(platform.machine(booking.backend), platform.place(booking)),
-        platform.hub(booking.backend).delete_user(booking.seat.account),
+        lock_seat(platform.machine(booking.backend), platform.place(booking), timeout_seconds=timeout),
+        platform.hub(booking.backend).delete_user(booking.seat.account, timeout),
     )
 
 
@@ -68,6 +69,7 @@ async def collect_work(booking_id: int) -> None:
         booking.workshop.key,
         archive,
         platform.settings.archive_limit_mb,
+        timeout_seconds=platform.settings.step_timeout_seconds,
     )
     if work.archived:
         # The folder is closed to others; the API, which may have an account of its own, must read the file.
@@ -90,7 +92,8 @@ async def reset_seat(booking_id: int) -> None:
     """Wipe the seat and give it back; thanks or the apology, and special badges, are promised."""
     platform = current_platform()
     booking = await _closing(booking_id)
-    await wipe_seat(platform.machine(booking.backend), platform.place(booking))
+    timeout = platform.settings.step_timeout_seconds
+    await wipe_seat(platform.machine(booking.backend), platform.place(booking), timeout_seconds=timeout)
     state = BookingState(booking.booking.state)
     now = utc_now()
     async with platform.database.transaction() as session:

@@ -51,7 +51,13 @@ async def generate_notebooks(booking_id: int) -> None:
             password,
         ),
     )
-    await open_seat(platform.machine(booking.backend), platform.place(booking), password, content)
+    await open_seat(
+        platform.machine(booking.backend),
+        platform.place(booking),
+        password,
+        content,
+        timeout_seconds=platform.settings.step_timeout_seconds,
+    )
     async with platform.database.transaction() as session:
         await log_step(session, booking_id, "notebooks", utc_now())
 
