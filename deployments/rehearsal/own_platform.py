@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from deployments.rehearsal.maildir import Mailbox
 from deployments.stack.layout import Layout, find_layout
 from models.errors import StepFailed
@@ -23,6 +25,8 @@ from models.settings import Settings
 _PORTS = 8
 _FIRST_PORT, _LAST_PORT = 20000, 60000
 _UP_SECONDS = 180
+_PREFIX = "rehearsal-"
+_OWNER_FILE = "owner"
 
 
 @dataclass(frozen=True)
@@ -81,23 +85,40 @@ def own_platform(
     can reach.
     """
     home = find_layout().home
-    state = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=home))
+    _clear_abandoned(home)
+    state = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
     state.chmod(0o755)
-    given: dict[str, Any] = {"port_base": free_port_base(), **settings}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WOD_")} | {
-        "WOD_STATE": str(state),
-        "WOD_HOME": str(home),
-        **{f"WOD_{name.upper()}": str(value) for name, value in given.items()},
-    }
-    layout = Layout(state=state, home=home, source=find_layout().source)
-    platform = OwnPlatform(layout, environment, Settings(state_dir=state, **given))
+    (state / _OWNER_FILE).write_text(str(os.getpid()))
+    platform = _platform_in(state, {"port_base": free_port_base(), **settings})
     try:
         catalog = ["--workshops", str(workshops)] if workshops else []
         platform.wod("up", "--detach", *catalog, shows_progress=shows_progress)
         yield platform
     finally:
-        platform.wod("down", "--purge", "--yes")
-        shutil.rmtree(state, ignore_errors=True)
+        _remove(platform)
+
+
+def _platform_in(state: Path, given: Mapping[str, Any]) -> OwnPlatform:
+    found = find_layout()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WOD_")} | {
+        "WOD_STATE": str(state),
+        "WOD_HOME": str(found.home),
+        **{f"WOD_{name.upper()}": str(value) for name, value in given.items()},
+    }
+    layout = Layout(state=state, home=found.home, source=found.source)
+    return OwnPlatform(layout, environment, Settings(state_dir=state, **given))
+
+
+def _remove(platform: OwnPlatform) -> None:
+    platform.wod("down", "--purge", "--yes")
+    shutil.rmtree(platform.layout.state, ignore_errors=True)
+
+
+def _clear_abandoned(home: Path) -> None:
+    """Take away the platforms of processes that were killed before they could do so."""
+    for owner in home.glob(f"{_PREFIX}*/{_OWNER_FILE}"):
+        if not psutil.pid_exists(int(owner.read_text() or 0)):
+            _remove(_platform_in(owner.parent, {}))
 
 
 def free_port_base() -> int:
