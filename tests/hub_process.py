@@ -14,6 +14,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class HubProcess:
         self.extra_config = extra_config
         self.public, self.hub, self.proxy_api = (_free_port() for _ in range(3))
         self.url = f"http://127.0.0.1:{self.public}"
+        self.numbers = count()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         secrets = self.folder / "secrets"
         secrets.mkdir(parents=True, mode=0o700)
@@ -173,6 +175,15 @@ class Browser:
 
     async def close(self) -> None:
         await self.client.aclose()
+
+
+async def log_in(url: str, name: str, password: str) -> str:
+    """Log in with a browser that is closed at once; return the message, empty when it let us in."""
+    browser = Browser(url)
+    try:
+        return await browser.log_in(name, password)
+    finally:
+        await browser.close()
 
 
 def _free_port() -> int:

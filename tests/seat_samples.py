@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -48,6 +49,12 @@ class Seats:
     @property
     def home(self) -> Path:
         return self.homes / self.accounts[0]
+
+    def only(self, *numbers: int) -> Seats:
+        """Return some of the seats, numbered anew from 0."""
+        fewer = copy(self)
+        fewer.accounts = [self.accounts[number] for number in numbers]
+        return fewer
 
     def place(self, generation: int, seat: int = 0) -> SeatPlace:
         return SeatPlace(self.accounts[seat], generation, self.homes, self.isolation)

@@ -105,6 +105,7 @@ c.LocalProcessSpawner.term_timeout = 2
 c.Spawner.poll_interval = 60
 c.JupyterHub.last_activity_interval = 600
 c.ConfigurableHTTPProxy.check_running_interval = 300
+c.PeriodicMetricsCollector.event_loop_interval_resolution = 0.5
 
 extra_config = os.environ.get("HUB_EXTRA_CONFIG")
 if extra_config:  # run with this very `c`, so that it can build on what is set here

@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol
 from models.errors import StepFailed
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+KILLED_SECONDS = 2
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as shells report them
 
 
@@ -128,7 +129,9 @@ class LocalMachine:
 async def _kill_group(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(KILLED_SECONDS):
+            await process.communicate()  # its pipes end with it, unless a child left the group
 
 
 def exit_status(returncode: int) -> int:

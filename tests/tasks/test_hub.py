@@ -7,11 +7,12 @@ import signal
 import stat
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from hub_process import TOKEN, Browser, HubProcess, hub_of
+from hub_process import TOKEN, Browser, HubProcess, hub_of, log_in
 from seat_samples import (
     WORKSHOP,
     Seats,
@@ -44,34 +45,45 @@ class FaultySpawner(c.JupyterHub.spawner_class):
         return await super().start()
 
 c.JupyterHub.spawner_class = FaultySpawner
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 2}
 """
 
 
-@pytest.fixture(params=["accounts", "folders"])
-def seats(request: pytest.FixtureRequest) -> Iterator[Seats]:
+@pytest.fixture(scope="module", params=["accounts", "folders"])
+def process(request: pytest.FixtureRequest) -> Iterator[HubProcess]:
+    """Yield a hub that runs, one for all tests of an isolation."""
     skip_unless_possible(request.param)
-    with seats_on_this_machine(request.param, number=2) as made:
-        yield made
-
-
-@pytest.fixture
-def process(seats: Seats) -> Iterator[HubProcess]:
-    with hub_of(seats, FAULTY) as hub:
-        (hub.folder / "fault").write_text("none")
+    with seats_on_this_machine(request.param, number=20) as seats, hub_of(seats, FAULTY) as hub:
+        asyncio.run(ensure(seats))
+        set_fault(hub, "none")
+        hub.start_proxy()
+        hub.start_hub()
         yield hub
 
 
 @pytest.fixture
+def seats(process: HubProcess) -> Seats:
+    """Return two seats that no test has used yet."""
+    return process.seats.only(next(process.numbers), next(process.numbers))
+
+
+@pytest.fixture
 async def hub(process: HubProcess, seats: Seats) -> AsyncIterator[Hub]:
-    await ensure_seats(seats.machine, seats.homes, seats.accounts, owner=seats.owner, isolation=seats.isolation)
-    process.start_proxy()
-    process.start_hub()
     client = Hub(process.url, TOKEN)
     await client.wait_until_ready(30)
     yield client
+    set_fault(process, "none")
     for account in seats.accounts:
         await client.delete_user(account)
     await client.close()
+
+
+async def ensure(seats: Seats) -> None:
+    await ensure_seats(seats.machine, seats.homes, seats.accounts, owner=seats.owner, isolation=seats.isolation)
+
+
+def set_fault(process: HubProcess, fault: str) -> None:
+    (process.folder / "fault").write_text(fault)
 
 
 async def settle(hub: Hub, account: str, state: ServerState) -> None:
@@ -84,15 +96,19 @@ async def settle(hub: Hub, account: str, state: ServerState) -> None:
 def servers(seats: Seats, seat: int = 0) -> list[psutil.Process]:
     """Return the living Jupyter servers of a seat."""
     home = str(seats.homes / seats.accounts[seat])
-    found = [psutil.Process(pid) for pid in living(seats.student(seat))]
-    return [
-        each for each in found if "jupyterhub-singleuser" in str(each.cmdline()) and each.environ()["HOME"] == home
-    ]
+    found = []
+    for pid in living(seats.student(seat)):
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if "jupyterhub-singleuser" in str(process.cmdline()) and process.environ()["HOME"] == home:
+                found.append(process)
+    return found
 
 
 async def test_a_student_works_and_is_gone_afterwards(seats: Seats, process: HubProcess, hub: Hub) -> None:
     first, second = seats.accounts
-    began = process.log.read_text()
+    began, running, _ = process.log.read_text().partition("JupyterHub is now running")
+    assert running
     assert "[W " not in began
     assert "Warning" not in began
     for number in (0, 1):
@@ -130,19 +146,19 @@ async def test_a_student_works_and_is_gone_afterwards(seats: Seats, process: Hub
     assert servers(seats) == []
     assert await student.status(first) != 200
     assert (await student.client.get("/hub/home")).url.path == "/hub/login"
-    assert await Browser(process.url).log_in(first, "Secret-0") != ""
+    assert await log_in(process.url, first, "Secret-0") != ""
     assert await hub.delete_user(first) is False
 
     await lock_seat(seats.machine, seats.place(1))
     await wipe_seat(seats.machine, seats.place(1))
     await open_seat(seats.machine, seats.place(2), "Secret-2", workshop(None))
     await hub.ensure_user(first)
-    assert await Browser(process.url).log_in(first, "Secret-0") != ""
+    assert await log_in(process.url, first, "Secret-0") != ""
     assert (await student.client.get("/hub/home")).url.path == "/hub/login"
     assert await hub.start_server(first) is True
     await settle(hub, first, ServerState.READY)
     assert await student.status(first) != 200
-    assert await Browser(process.url).log_in(first, "Secret-2") == ""
+    assert await log_in(process.url, first, "Secret-2") == ""
     await student.close()
     await other.close()
 
@@ -154,8 +170,8 @@ async def test_a_locked_seat_lets_nobody_in_though_the_hub_still_knows_the_user(
     await open_seat(seats.machine, seats.place(1), "secret", workshop())
     await hub.ensure_user(account)
     await lock_seat(seats.machine, seats.place(1))
-    assert await Browser(process.url).log_in(account, "secret") != ""
-    assert await Browser(process.url).log_in(account, "") != ""
+    assert await log_in(process.url, account, "secret") != ""
+    assert await log_in(process.url, account, "") != ""
 
 
 async def test_students_work_on_while_the_hub_is_killed_and_restarted(
@@ -231,7 +247,7 @@ async def test_a_server_that_does_not_come_up_can_be_forgotten(
     account = seats.accounts[0]
     await open_seat(seats.machine, seats.place(1), "secret", workshop())
     await hub.ensure_user(account)
-    (process.folder / "fault").write_text(fault)
+    set_fault(process, fault)
     if fault == "hangs":
         assert await hub.start_server(account) is True
         assert await hub.server_state(account) is ServerState.STARTING
@@ -243,33 +259,34 @@ async def test_a_server_that_does_not_come_up_can_be_forgotten(
     begun = time.monotonic()
     assert await hub.delete_user(account, timeout_seconds=20) is True
     assert time.monotonic() - begun < 20
-    (process.folder / "fault").write_text("none")
+    set_fault(process, "none")
     await hub.ensure_user(account)
     assert await hub.start_server(account) is True
     await settle(hub, account, ServerState.READY)
     assert await hub.start_server(account) is False
 
 
-async def test_only_a_hub_with_our_token_is_up(seats: Seats, process: HubProcess) -> None:
-    await ensure_seats(seats.machine, seats.homes, seats.accounts, owner=seats.owner, isolation=seats.isolation)
-    client, stranger = Hub(process.url, TOKEN), Hub(process.url, "another token")
-    for is_proxy_up in (False, True):
-        if is_proxy_up:
-            process.start_proxy()
+async def test_only_a_hub_with_our_token_is_up() -> None:
+    with seats_on_this_machine("folders", number=1) as seats, hub_of(seats) as process:
+        await ensure(seats)
+        client, stranger = Hub(process.url, TOKEN), Hub(process.url, "another token")
+        for is_proxy_up in (False, True):
+            if is_proxy_up:
+                process.start_proxy()
+            with pytest.raises(StepFailed) as raised:
+                await client.wait_until_ready(1)
+            assert raised.value.reason == "hub_unreachable"
+            assert TOKEN not in str(raised.value.__dict__)
+        process.start_hub()
+        await client.wait_until_ready(30)
         with pytest.raises(StepFailed) as raised:
-            await client.wait_until_ready(1)
-        assert raised.value.reason == "hub_unreachable"
-        assert TOKEN not in str(raised.value.__dict__)
-    process.start_hub()
-    await client.wait_until_ready(30)
-    with pytest.raises(StepFailed) as raised:
-        await stranger.wait_until_ready(1)
-    assert raised.value.reason == "hub_refused"
-    with pytest.raises(StepFailed) as raised:
-        await client.ensure_user(f"no such/../{seats.accounts[0]}")
-    assert raised.value.reason == "hub_refused"
-    await client.close()
-    await stranger.close()
+            await stranger.wait_until_ready(1)
+        assert raised.value.reason == "hub_refused"
+        with pytest.raises(StepFailed) as raised:
+            await client.ensure_user(f"no such/../{seats.accounts[0]}")
+        assert raised.value.reason == "hub_refused"
+        await client.close()
+        await stranger.close()
 
 
 async def test_a_home_that_lies_about_its_workshop_opens_on_the_lab(

@@ -107,6 +107,8 @@ async def ssh_server(keys: Keys, port: int = 0) -> AsyncIterator[int]:
 def openssh_obstacle() -> str:
     if not shutil.which("sshd", path="/usr/sbin:/usr/bin"):
         return "OpenSSH's server is not installed"
+    if Path(pwd.getpwuid(os.geteuid()).pw_shell).name in ("nologin", "false"):
+        return "this account has no shell"
     if os.geteuid() == 0:
         if "sshd" not in {user.pw_name for user in pwd.getpwall()}:
             return "OpenSSH's server has no account"
@@ -143,6 +145,14 @@ async def openssh_server(keys: Keys) -> AsyncIterator[int]:
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def names_of_children() -> set[str]:
+    names = set()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            names.add(process.name())
+    return names
 
 
 async def until(condition: object, what: str, seconds: float = QUICK) -> None:
@@ -188,18 +198,18 @@ async def test_output_goes_to_a_file_when_the_command_succeeds(machine: Machine,
 
 
 @pytest.mark.parametrize(
-    ("argv", "status"),
+    ("argv", "statuses"),
     [
-        (["/no/such/program"], 127),
-        (["no-such-program"], 127),
-        (["/etc/passwd"], 126),
-        (["sh", "-c", "kill -9 $$"], 137),
+        (["/no/such/program"], {127}),
+        (["no-such-program"], {126, 127}),  # 126 where a folder of the search path can't be read
+        (["/etc/passwd"], {126}),
+        (["sh", "-c", "kill -9 $$"], {137}),
     ],
 )
 async def test_what_cannot_run_or_is_killed_has_the_status_of_shells(
-    machine: Machine, argv: list[str], status: int
+    machine: Machine, argv: list[str], statuses: set[int]
 ) -> None:
-    assert (await machine.run(argv, timeout_seconds=QUICK)).status == status
+    assert (await machine.run(argv, timeout_seconds=QUICK)).status in statuses
 
 
 async def test_a_command_that_takes_too_long_is_ended_with_its_children(machine: Machine, tmp_path: Path) -> None:
@@ -280,7 +290,7 @@ async def test_a_machine_that_is_away_is_reported_and_reached_when_it_is_back(tm
         assert (await machine.run(["true"], timeout_seconds=QUICK)).status == 0
         running = asyncio.create_task(machine.run(["sleep", "10"], timeout_seconds=QUICK))
         await asyncio.sleep(0)
-        await until(lambda: any("sleep" in p.name() for p in psutil.Process().children(True)), "it runs")
+        await until(lambda: "sleep" in names_of_children(), "it runs")
     with pytest.raises(StepFailed) as lost:
         await running
     with pytest.raises(StepFailed) as away:

@@ -313,7 +313,8 @@ async def test_an_agent_killed_at_any_point_leaves_the_old_home_or_the_new_one(s
         )
         await asyncio.sleep(usual * chance.uniform(0.1, 1.1))
         for child in psutil.Process().children():
-            child.kill()
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
         with suppress(StepFailed):
             await opening
         found = seats.files()
