@@ -109,6 +109,10 @@ class Settings(BaseSettings):
         default_factory=list, description="Domains that can't book, besides the known disposable ones."
     )
 
+    # Backends on other machines
+    ssh_key_file: Path | None = Field(None, description="Private key that the engine shows to backends.")
+    ssh_known_hosts_file: Path | None = Field(None, description="Host keys of the backends, as in known_hosts.")
+
     # The engine
     engine_concurrency: int = Field(8, ge=1, le=200, description="How many bookings are worked on at once.")
     lease_seconds: float = Field(30, gt=1, description="How long an engine owns a booking unless it renews.")

@@ -65,7 +65,7 @@ class Backend(SQLModel, table=True):
     number: int = Field(unique=True, description="Counts from 1.")
     hub_url: str = Field(description="Address that students open.")
     hub_api_url: str = Field(description="Address of the hub's REST API for the engine.")
-    machine: str = Field(default="local", description="local, or the ssh address of the machine.")
+    machine: str = Field(default="local", description="local, or the machine's ssh address, user@host:port.")
     created_at: datetime = _moment(default_factory=utc_now)
 
 

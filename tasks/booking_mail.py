@@ -49,7 +49,6 @@ def booking_mail(
         archive_days=settings.archive_days,
         archive_until=booking.archive_until,
         rung=rung_of(data["rung"]) if "rung" in data else None,
-        apology_reason=booking.failure,
         **(_credentials(settings, details) if is_open and kind in _WITH_CREDENTIALS else {}),
     )
     return compose(kind, booking.email, context, branding(settings))

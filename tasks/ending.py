@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
-from models.errors import Stale
+from models.errors import Stale, StepFailed
 from models.rules.booking import OPEN_STATES, BookingEvent, BookingState
 from models.store.badges import award_earned_badges
 from models.store.bookings import BookingDetails, log_step, move, record_work
@@ -13,6 +12,9 @@ from models.tables import utc_now
 from tasks.recording import step
 from tasks.running_platform import current_platform
 from tasks.seats import collect_seat, lock_seat, wipe_seat
+
+# A seat is worth more than what a student made unreadable: after this many attempts it is wiped all the same.
+_COLLECT_ATTEMPTS = 4
 
 _CLOSING = {BookingState.ENDING, BookingState.ABANDONING}
 
@@ -38,8 +40,9 @@ async def begin_ending(booking_id: int) -> None:
     platform = current_platform()
     state = BookingState((await platform.details(booking_id)).booking.state)
     if state in OPEN_STATES:
+        now = utc_now()
         async with platform.database.transaction() as session:
-            await move(session, booking_id, state, BookingEvent.EXPIRE, utc_now(), owner=platform.owner)
+            await move(session, booking_id, state, BookingEvent.EXPIRE, now, owner=platform.owner, due_at=now)
 
 
 @step("lock account")
@@ -48,10 +51,9 @@ async def lock_account(booking_id: int) -> None:
     platform = current_platform()
     booking = await _closing(booking_id)
     timeout = platform.settings.step_timeout_seconds
-    await asyncio.gather(
-        lock_seat(platform.machine(booking.backend), platform.place(booking), timeout_seconds=timeout),
-        platform.hub(booking.backend).delete_user(booking.seat.account, timeout),
-    )
+    # The machine first: it refuses work for a student who has passed, and the hub can't tell.
+    await lock_seat(platform.machine(booking.backend), platform.place(booking), timeout_seconds=timeout)
+    await platform.hub(booking.backend).delete_user(booking.seat.account, timeout)
 
 
 @step("collect work")
@@ -63,14 +65,21 @@ async def collect_work(booking_id: int) -> None:
         return
     archive = platform.archive(booking_id)
     archive.parent.mkdir(mode=0o700, exist_ok=True)
-    work = await collect_seat(
-        platform.machine(booking.backend),
-        platform.place(booking),
-        booking.workshop.key,
-        archive,
-        platform.settings.archive_limit_mb,
-        timeout_seconds=platform.settings.step_timeout_seconds,
-    )
+    try:
+        work = await collect_seat(
+            platform.machine(booking.backend),
+            platform.place(booking),
+            booking.workshop.key,
+            archive,
+            platform.settings.archive_limit_mb,
+            timeout_seconds=platform.settings.step_timeout_seconds,
+        )
+    except StepFailed as error:
+        if booking.booking.attempts < _COLLECT_ATTEMPTS:
+            raise
+        async with platform.database.transaction() as session:
+            await log_step(session, booking_id, "work", utc_now(), f"The work was not kept: {error.message}")
+        return
     if work.archived:
         # The folder is closed to others; the API, which may have an account of its own, must read the file.
         archive.chmod(0o644)
@@ -105,7 +114,7 @@ async def reset_seat(booking_id: int) -> None:
             now,
             owner=platform.owner,
             finished_at=now,
-            failure=booking.booking.failure,
+            failure=booking.booking.failure if state is BookingState.ABANDONING else "",
         )
         if state is BookingState.ENDING:
             await award_earned_badges(session, booking.booking.email_key, booking_id, now)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from models.errors import Refused, WodError
+from models.errors import Refused, StepFailed, WodError
 from models.rules.booking import retry_delay
 from models.store.bookings import log_step
-from models.store.work import MailClaim, claim_mails, mark_mail_sent, postpone_mail
+from models.store.work import MailClaim, claim_mail, mark_mail_sent, postpone_mail
 from models.tables import utc_now
 from tasks.booking_mail import booking_mail
 from tasks.recording import step
@@ -38,15 +38,18 @@ async def sweep_outbox(limit: int) -> int:
 
 
 async def _send_due(limit: int, booking_id: int | None) -> int:
+    """Claim and send one mail after the other: those of a booking arrive in the order of their promise."""
     platform = current_platform()
-    now = utc_now()
-    due_before = now if booking_id is not None else now - timedelta(seconds=SWEEP_AFTER_SECONDS)
-    async with platform.database.transaction() as session:
-        claims = await claim_mails(
-            session, platform.owner, due_before, _lease(platform), limit, booking_id=booking_id
-        )
-    # One after the other: two mails of a booking arrive in the order in which they were promised.
-    return sum([await _send(platform, claim) for claim in claims])
+    rest = timedelta(seconds=SWEEP_AFTER_SECONDS if booking_id is None else 0)
+    sent = 0
+    for _ in range(limit):
+        now = utc_now()
+        async with platform.database.transaction() as session:
+            claim = await claim_mail(session, platform.owner, now, _lease(platform), now - rest, booking_id)
+        if claim is None:
+            break
+        sent += await _send(platform, claim)
+    return sent
 
 
 async def _send(platform: Platform, claim: MailClaim) -> bool:
@@ -54,7 +57,8 @@ async def _send(platform: Platform, claim: MailClaim) -> bool:
     try:
         message = booking_mail(settings, await platform.details(claim.booking_id), claim.kind, claim.data)
         await platform.mailer.send(message)
-    except WodError as error:
+    except Exception as caught:
+        error = caught if isinstance(caught, WodError) else _unexpected(caught)
         now = utc_now()
         too_old = now - claim.created_at > timedelta(hours=settings.mail_retry_limit_hours)
         wait = retry_delay(claim.attempts + 1, settings.retry_first_seconds, settings.retry_longest_seconds)
@@ -82,5 +86,11 @@ async def _send(platform: Platform, claim: MailClaim) -> bool:
     return True
 
 
+def _unexpected(error: Exception) -> StepFailed:
+    logger.exception("a mail could not be made or sent")
+    return StepFailed(f"Internal error ({type(error).__name__}).", reason="internal_error")
+
+
 def _lease(platform: Platform) -> timedelta:
-    return timedelta(seconds=platform.settings.lease_seconds)
+    """Return how long a mail is claimed for: longer than the mail server may take for it."""
+    return timedelta(seconds=platform.settings.lease_seconds + platform.settings.step_timeout_seconds)

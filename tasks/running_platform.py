@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from models.errors import Refused
 from models.settings import Settings
 from models.store.bookings import BookingDetails, details
 from models.store.database import Database
@@ -16,6 +17,7 @@ from models.tables import Backend
 from tasks.adapters.hub import Hub
 from tasks.adapters.machine import LocalMachine, Machine
 from tasks.adapters.smtp import Mailer
+from tasks.adapters.ssh import SshMachine
 from tasks.catalog_sync import known_variables
 from tasks.seats import SeatPlace
 
@@ -33,8 +35,31 @@ class Platform:
     servers_to_start: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
 
     def machine(self, backend: Backend) -> Machine:
-        """Return the machine that a backend's seats are on."""
-        return self.machines.setdefault(backend.machine, LocalMachine(backend.name))
+        """Return the machine that a backend's seats are on.
+
+        Raises:
+            Refused: ssh_not_set, when it is another machine and its keys are not set.
+        """
+        if backend.machine not in self.machines:
+            self.machines[backend.machine] = self._machine(backend)
+        return self.machines[backend.machine]
+
+    def _machine(self, backend: Backend) -> Machine:
+        if backend.machine == "local":
+            return LocalMachine(backend.name)
+        known_hosts, client_key = self.settings.ssh_known_hosts_file, self.settings.ssh_key_file
+        if known_hosts is None or client_key is None:
+            raise Refused(
+                f"{backend.name} is another machine: set ssh_known_hosts_file and ssh_key_file.",
+                reason="ssh_not_set",
+            )
+        return SshMachine(
+            backend.name,
+            backend.machine,
+            known_hosts=known_hosts,
+            client_key=client_key,
+            python=("sudo", "-n", "python3"),
+        )
 
     def hub(self, backend: Backend) -> Hub:
         """Return the REST client of a backend's hub."""

@@ -18,6 +18,7 @@ from models.store.work import (
     claim_booking,
     claim_bookings,
     postpone_booking,
+    release_booking,
     release_leases,
     renew_leases,
 )
@@ -39,6 +40,10 @@ FLOW_OF = {
 # How often the engine asks Prefect for operators' wishes: runs to start, retry or cancel.
 _LOOK_SECONDS = 10
 _MAILS_A_SWEEP = 20
+_CANCEL_SECONDS = 5
+
+# How long running work may go on after the stop: shorter than the supervisor's patience.
+_DRAIN_SECONDS = 6
 _ARCHIVES_SECONDS = 600
 
 
@@ -51,12 +56,13 @@ class Engine:
         self._settings = platform.settings
         self._lease = timedelta(seconds=self._settings.lease_seconds)
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._next: dict[int, tuple[BookingClaim, str, FlowRun | None]] = {}
         self._others: set[asyncio.Task[None]] = set()
         self._cancelled: set[int] = set()
         self._wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`; then let running work end, at most for a lease, and give the leases back."""
+        """Work until `stop`; then let running work end for a moment, and give the leases back."""
         loops = [
             self._claim_forever(),
             self._forever(self._listen, 1),
@@ -70,10 +76,12 @@ class Engine:
         await stop.wait()
         tasks[0].cancel()
         if self._running:
-            await asyncio.wait(self._running.values(), timeout=self._settings.lease_seconds)
-        for task in (*tasks, *self._running.values()):
+            await asyncio.wait(self._running.values(), timeout=_DRAIN_SECONDS)
+        self._next.clear()
+        left = [*tasks, *self._running.values(), *self._others]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, *self._running.values(), return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
         async with self._platform.database.transaction() as session:
             await release_leases(session, self._platform.owner)
 
@@ -100,7 +108,10 @@ class Engine:
             self._start(claim, FLOW_OF[claim.work], None)
 
     def _start(self, claim: BookingClaim, flow_name: str, flow_run: FlowRun | None) -> None:
+        """Work on a claim; what still runs for the booking was overtaken, and is ended first."""
         if claim.booking_id in self._running:
+            self._next[claim.booking_id] = (claim, flow_name, flow_run)
+            self._running[claim.booking_id].cancel()
             return
         task = asyncio.create_task(self._work(claim, flow_name, flow_run))
         self._running[claim.booking_id] = task
@@ -108,6 +119,8 @@ class Engine:
 
     def _finished(self, booking_id: int) -> None:
         self._running.pop(booking_id, None)
+        if booking_id in self._next:
+            self._start(*self._next.pop(booking_id))
         self._wake.set()
 
     async def _work(self, claim: BookingClaim, flow_name: str, flow_run: FlowRun | None) -> None:
@@ -120,6 +133,8 @@ class Engine:
                 await self._recorder.run(flow_name, key, label, booking_id=claim.booking_id)
         except Stale as stale:
             logger.info("booking %d: %s", claim.booking_id, stale.detail or stale.message)
+            # Under a lease that was lost this changes nothing; otherwise the machine knows better than we do.
+            await self._record_failure(claim, stale.message, is_final=False)
         except WodError as error:
             logger.warning("booking %d: %s (%s) %s", claim.booking_id, error.message, error.reason, error.detail)
             await self._record_failure(claim, error.message, is_final=isinstance(error, Refused))
@@ -190,13 +205,27 @@ class Engine:
     async def _obey_operators(self) -> None:
         await self._recorder.look()
         for run in await self._recorder.cancelling():
-            booking_id = run.parameters.get("booking_id")
-            if booking_id in self._running:
-                self._cancelled.add(booking_id)
-                self._running[booking_id].cancel()
-            await self._recorder.mark_cancelled(run.id)
-        for flow_name, run in await self._recorder.scheduled():
-            await self._start_for_operator(flow_name, run)
+            await self._cancel_for_operator(run)
+        for run in await self._recorder.scheduled():
+            flow_name = await self._recorder.claim(run)
+            if flow_name:
+                await self._start_for_operator(flow_name, await self._recorder.read(run.id))
+
+    async def _cancel_for_operator(self, run: FlowRun) -> None:
+        """Cancel a run that is worked on here; one that another engine works on is left to it."""
+        booking_id = run.parameters.get("booking_id")
+        task = self._running.get(booking_id) if booking_id is not None else None
+        if booking_id is not None and task is not None:
+            self._cancelled.add(booking_id)
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_SECONDS)
+        elif booking_id is not None and await self._is_held_elsewhere(booking_id):
+            return
+        await self._recorder.mark_cancelled(run.id)
+
+    async def _is_held_elsewhere(self, booking_id: int) -> bool:
+        booking = (await self._platform.details(booking_id)).booking
+        return booking.lease_until is not None and booking.lease_until > utc_now()
 
     async def _start_for_operator(self, flow_name: str, run: FlowRun) -> None:
         booking_id = run.parameters.get("booking_id")
@@ -209,12 +238,17 @@ class Engine:
             claim = await claim_booking(session, booking_id, self._platform.owner, utc_now(), self._lease)
         if claim is None:
             await self._recorder.mark_failed(run.id, f"Booking {booking_id} is finished, or being worked on.")
-        elif flow_name not in (FLOW_OF[claim.work], FLOW_OF[Work.END]):
-            await self._recorder.mark_failed(
-                run.id, f"Booking {booking_id} is {claim.state}: {FLOW_OF[claim.work]} is what comes next."
-            )
-        else:
+            return
+        # A session that is open may be ended before its time; everything else comes in its order.
+        can_end_early = claim.work is Work.REMIND and flow_name == FLOW_OF[Work.END]
+        if flow_name == FLOW_OF[claim.work] or can_end_early:
             self._start(claim, flow_name, run)
+            return
+        async with self._platform.database.transaction() as session:
+            await release_booking(session, booking_id, self._platform.owner)
+        await self._recorder.mark_failed(
+            run.id, f"Booking {booking_id} is {claim.state}: {FLOW_OF[claim.work]} is what comes next."
+        )
 
     async def _forever(self, work: Callable[[], Awaitable[None]], pause_seconds: float) -> None:
         while True:

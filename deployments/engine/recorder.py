@@ -30,6 +30,7 @@ from prefect.flow_engine import run_flow_async
 from prefect.states import Cancelled, Completed, Crashed, Failed, Pending
 
 from deployments.engine.registry import RegisteredFlow, load_flows, register_flows
+from models.errors import Stale, WodError
 from tasks.recording import unrecorded
 
 logger = logging.getLogger(__name__)
@@ -95,8 +96,21 @@ class Recorder:
             await run_flow_async(self._plain[flow_name], flow_run=watched_by_nobody, parameters=parameters)
         except _PREFECT_TROUBLE as error:
             self._lose(error)
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise asyncio.CancelledError from error
+            await self._finish_unrecorded(flow_run, flow_name, parameters)
+
+    async def _finish_unrecorded(self, flow_run: FlowRun, flow_name: str, parameters: dict[str, Any]) -> None:
+        """Do what a run that lost the server may have left; the server hears of its end when it is back."""
+        try:
             await self._run_unrecorded(flow_name, parameters)
-            self._owed[flow_run.id] = Completed(message="Finished while the Prefect server was away.")
+        except WodError as error:
+            if not isinstance(error, Stale) and error.reason != "transition_not_allowed":
+                self._owed[flow_run.id] = Failed(message=error.message)
+                raise
+            logger.info("%s had nothing left to do: %s", flow_run.name, error.message)
+        self._owed[flow_run.id] = Completed(message="Finished while the Prefect server was away.")
 
     async def look(self) -> None:
         """See whether the server answers; if so report for work, register, and settle what is owed."""
@@ -114,19 +128,24 @@ class Recorder:
                 logger.info("Prefect answers; runs are recorded")
             self._is_available = True
 
-    async def scheduled(self) -> list[tuple[str, FlowRun]]:
-        """Return the runs that an operator started or retried and that this process has now claimed."""
+    async def scheduled(self) -> list[FlowRun]:
+        """Return the runs that operators started or retried; each waits to be claimed."""
         if not self._is_available:
             return []
+        found = await self._client.get_scheduled_flow_runs_for_work_pool(POOL)
+        return [each.flow_run for each in found]
+
+    async def claim(self, run: FlowRun) -> str:
+        """Make a scheduled run ours; return the name of its flow, empty when another engine was first."""
         names = {each.deployment_id: name for name, each in self._registered.items()}
-        claimed = []
-        for response in await self._client.get_scheduled_flow_runs_for_work_pool(POOL):
-            run = response.flow_run
-            # An unforced step to Pending is a claim: a second engine that tries is told to abort.
-            answer: OrchestrationResult[Any] = await self._client.set_flow_run_state(run.id, Pending())
-            if answer.status == SetStateStatus.ACCEPT and run.deployment_id in names:
-                claimed.append((names[run.deployment_id], await self._client.read_flow_run(run.id)))
-        return claimed
+        # An unforced step to Pending is a claim: a second engine that tries is told to abort.
+        answer: OrchestrationResult[Any] = await self._client.set_flow_run_state(run.id, Pending())
+        is_ours = answer.status == SetStateStatus.ACCEPT and run.deployment_id in names
+        return names[run.deployment_id] if is_ours and run.deployment_id else ""
+
+    async def read(self, run_id: UUID) -> FlowRun:
+        """Return a run as it is now."""
+        return await self._client.read_flow_run(run_id)
 
     async def cancelling(self) -> list[FlowRun]:
         """Return the runs that an operator wants cancelled."""

@@ -56,12 +56,14 @@ async def whole_visit(visit: Visit) -> AsyncGenerator[str, None]:
     """
     free_before = await _free_seats(visit)
     reference = await book(visit)
-    yield f"The API has taken the booking of {visit.workshop}; {free_before - 1} seats are left"
     _expect(await _free_seats(visit) == free_before - 1, "the catalog counts one seat fewer")
+    yield f"The API has taken the booking of {visit.workshop}; {free_before - 1} seats are left"
     await visit.mailbox.wait_for(MailKind.WELCOME, visit.email, _STEP_SECONDS)
     yield "The welcome mail has come"
     status = await _status_when(visit, reference, lambda status: status.state == "ready")
     _expect(all(step.done for step in status.steps[:3]), "the booking's page shows each step as done")
+    home = visit.homes / status.account / visit.workshop
+    _expect((home / FIRST_PAGE).is_file(), "the workshop is in the seat's home")
     yield f"The seat {status.account} is ready: notebooks rendered, account open"
     mail = await visit.mailbox.wait_for(MailKind.CREDENTIALS, visit.email, _STEP_SECONDS)
     credentials = credentials_of(mail)
@@ -72,6 +74,8 @@ async def whole_visit(visit: Visit) -> AsyncGenerator[str, None]:
         async for sentence in _work(student, visit, credentials.password):
             yield sentence
         await visit.mailbox.wait_for(MailKind.REMINDER, visit.email, _seconds_left(status) + _STEP_SECONDS)
+        status = await _status_when(visit, reference, lambda now: True)
+        _expect(status.state in ("ready", "expiring"), "the reminder comes before the end")
         yield "The reminder has come before the end"
         await _status_when(visit, reference, lambda now: now.state in ("ending", "ended"), _seconds_left(status))
         status = await _status_when(visit, reference, lambda now: now.state == "ended")
@@ -85,7 +89,6 @@ async def whole_visit(visit: Visit) -> AsyncGenerator[str, None]:
     yield f"The thank-you mail has come; completion: {completion.percent if completion else 0} %"
     names = await _downloaded(work_link_of(thanks))
     yield f"The work could be downloaded through the mail's link: {len(names)} files"
-    home = visit.homes / credentials.username / visit.workshop
     _expect(not home.exists(), "the seat's home is wiped")
     _expect(await _free_seats(visit) == free_before, "the seat is free again")
     yield "The home is wiped and the seat free again"

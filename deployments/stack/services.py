@@ -191,6 +191,7 @@ def _engine(settings: Settings, layout: Layout) -> Service:
             "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
             # The engine goes on without Prefect when it is away, and records what it did later.
             "PREFECT_CLIENT_MAX_RETRIES": "1",
+            "PREFECT_API_REQUEST_TIMEOUT": "10",
             # What the steps log belongs to their run in Prefect; what is logged outside of runs, to the log file.
             "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",
             "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",

@@ -14,6 +14,7 @@ from sqlmodel import col
 
 from models.errors import Refused
 from models.rules.booking import FINAL_STATES
+from models.store.bookings import known_id
 from models.tables import Backend, Booking, Seat, Workshop
 
 _FINAL = [state.value for state in FINAL_STATES]
@@ -122,30 +123,48 @@ async def save_backend(session: AsyncSession, backend: Backend, accounts: Sequen
     """Insert or update a backend and its seats; `accounts` are those of its seats from number 1 on.
 
     Seats beyond the last account are retired: not offered again, but their bookings go on.
+
+    Raises:
+        Refused: seat_in_use, when a seat with a booking would get another account.
     """
     values = backend.model_dump(include={"name", "number", "hub_url", "hub_api_url", "machine"})
-    backend_id = await session.scalar(
+    written = await session.execute(
         insert(Backend)
         .values(**values, created_at=backend.created_at)
         .on_conflict_do_update(index_elements=["number"], set_=values)
         .returning(col(Backend.id))
     )
-    rows = [
-        {"backend_id": backend_id, "number": number, "account": account, "generation": 0, "retired": False}
-        for number, account in enumerate(accounts, start=1)
-    ]
-    statement = insert(Seat).values(rows)
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["backend_id", "number"],
-            set_={"account": statement.excluded.account, "retired": False},
-        )
-    )
+    backend_id = known_id(written.scalar_one())
+    known = {
+        seat.number: seat for seat in await session.scalars(select(Seat).where(col(Seat.backend_id) == backend_id))
+    }
+    for number, account in enumerate(accounts, start=1):
+        seat = known.get(number)
+        if seat is None:
+            session.add(Seat(backend_id=backend_id, number=number, account=account))
+        elif seat.account != account or seat.retired:
+            # Only what differs is written: a seat that is written can't be booked at that moment.
+            await _refuse_rename_in_use(session, seat, account)
+            seat.account, seat.retired = account, False
     await session.execute(
         update(Seat)
-        .where(col(Seat.backend_id) == backend_id, col(Seat.number) > len(accounts))
+        .where(
+            col(Seat.backend_id) == backend_id,
+            col(Seat.number) > len(accounts),
+            col(Seat.retired).is_(False),
+        )
         .values(retired=True)
     )
+
+
+async def _refuse_rename_in_use(session: AsyncSession, seat: Seat, account: str) -> None:
+    held = select(col(Booking.id)).where(col(Booking.seat_id) == seat.id, col(Booking.state).not_in(_FINAL))
+    if seat.account != account and await session.scalar(held.limit(1)) is not None:
+        raise Refused(
+            f"The seat {seat.account} is in use and can't become {account}. Set seat_prefix and port_base back,"
+            " or end its booking first.",
+            reason="seat_in_use",
+        )
 
 
 async def _popular_ids(session: AsyncSession) -> set[int]:

@@ -51,7 +51,7 @@ def newest_revision() -> str:
 
 
 async def backlog(session: AsyncSession, now: datetime) -> Backlog:
-    """Return what waits; bookings and mails that an engine is at, or will try again later, don't."""
+    """Return what waits: due bookings that no engine is at, and mails until they are sent or given up."""
     due_since = await session.scalar(
         select(func.min(Booking.due_at)).where(
             col(Booking.state).not_in(_FINAL),

@@ -23,6 +23,14 @@ def upgrade(database_url: str) -> None:
     engine.dispose()
 
 
+def write_migration(database_url: str, about: str) -> None:
+    """Write the migration from the tables of a database to those of models.tables."""
+    engine = create_engine(make_url(database_url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        command.revision(alembic_config(connection), message=about, autogenerate=True)
+    engine.dispose()
+
+
 def alembic_config(connection: Connection) -> Config:
     """Return Alembic's configuration for a connection."""
     config = Config()

@@ -46,7 +46,7 @@ async def claim_bookings(
 ) -> Sequence[BookingClaim]:
     """Take a lease on up to `limit` due bookings that nobody holds, the longest due first."""
     due = (
-        select(col(Booking.id))
+        select(Booking)
         .where(
             col(Booking.state).not_in(_FINAL),
             col(Booking.due_at) <= now,
@@ -56,13 +56,9 @@ async def claim_bookings(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = await session.scalars(
-        update(Booking)
-        .where(col(Booking.id).in_(due.scalar_subquery()))
-        .values(lease_owner=owner, lease_until=now + lease)
-        .returning(Booking)
-        .execution_options(synchronize_session=False)
-    )
+    rows = list(await session.scalars(due))
+    for row in rows:
+        row.lease_owner, row.lease_until = owner, now + lease
     return [claim for row in rows if (claim := _booking_claim(row, now))]
 
 
@@ -107,7 +103,8 @@ async def postpone_booking(
         .where(col(Booking.id) == claim.booking_id, col(Booking.lease_owner) == owner)
         .values(
             attempts=Booking.attempts + 1,
-            failure=failure,
+            # What is apologised for stays the reason of the apology.
+            failure=Booking.failure if claim.work is Work.ABANDON else failure,
             due_at=now + wait,
             lease_owner=None,
             lease_until=None,
@@ -120,6 +117,15 @@ async def postpone_booking(
     session.add(BookingLog(booking_id=claim.booking_id, at=now, event="failure", state=state, detail=failure))
 
 
+async def release_booking(session: AsyncSession, booking_id: int, owner: str) -> None:
+    """Give up a lease under which nothing was done."""
+    await session.execute(
+        update(Booking)
+        .where(col(Booking.id) == booking_id, col(Booking.lease_owner) == owner)
+        .values(lease_owner=None, lease_until=None)
+    )
+
+
 async def release_leases(session: AsyncSession, owner: str) -> None:
     """Give up all leases of an engine that stops, so that others take over at once."""
     for table in (Booking, Mail):
@@ -128,37 +134,34 @@ async def release_leases(session: AsyncSession, owner: str) -> None:
         )
 
 
-async def claim_mails(
+async def claim_mail(
     session: AsyncSession,
     owner: str,
     now: datetime,
     lease: timedelta,
-    limit: int,
+    due_before: datetime,
     booking_id: int | None = None,
-) -> Sequence[MailClaim]:
-    """Take a lease on up to `limit` due mails that nobody holds, of one booking if given; oldest first."""
+) -> MailClaim | None:
+    """Take a lease on the longest promised due mail that nobody holds, of one booking if given."""
     due = (
-        select(col(Mail.id))
+        select(Mail)
         .where(
             col(Mail.sent_at).is_(None),
             col(Mail.given_up_at).is_(None),
-            col(Mail.due_at) <= now,
+            col(Mail.due_at) <= due_before,
             or_(col(Mail.lease_until).is_(None), col(Mail.lease_until) < now),
         )
-        .order_by(col(Mail.due_at))
-        .limit(limit)
+        .order_by(col(Mail.due_at), col(Mail.id))
+        .limit(1)
         .with_for_update(skip_locked=True)
     )
     if booking_id is not None:
         due = due.where(col(Mail.booking_id) == booking_id)
-    rows = await session.scalars(
-        update(Mail)
-        .where(col(Mail.id).in_(due.scalar_subquery()))
-        .values(lease_owner=owner, lease_until=now + lease)
-        .returning(Mail)
-        .execution_options(synchronize_session=False)
-    )
-    return sorted((_mail_claim(row) for row in rows), key=lambda claim: claim.mail_id)
+    mail = await session.scalar(due)
+    if mail is None:
+        return None
+    mail.lease_owner, mail.lease_until = owner, now + lease
+    return _mail_claim(mail)
 
 
 async def mark_mail_sent(session: AsyncSession, mail_id: int, owner: str, now: datetime) -> None:
@@ -174,7 +177,7 @@ async def postpone_mail(
     session: AsyncSession, claim: MailClaim, owner: str, now: datetime, wait: timedelta | None, failure: str
 ) -> None:
     """Note a failed attempt and when the next is due; `wait` None gives the mail up."""
-    values = {"given_up_at": now} if wait is None else {"due_at": now + wait}
+    values: dict[str, Any] = {"given_up_at": now} if wait is None else {"due_at": now + wait}
     await session.execute(
         update(Mail)
         .where(col(Mail.id) == claim.mail_id, col(Mail.lease_owner) == owner)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 
 import httpx
 import pytest
+from faults.bursts import kill
 
 from deployments.rehearsal.own_platform import own_platform
 from models.rules.booking import MailKind
@@ -63,10 +65,14 @@ class Operator:
         return found
 
 
-async def book(platform, email):
+async def post_booking(platform, email):
     wish = {"workshop": WORKSHOP, "email": email, "name": "A Student", "accept_terms": True}
     async with httpx.AsyncClient(base_url=platform.api_url, timeout=30) as api:
-        reference = (await api.post("/api/bookings", json=wish)).raise_for_status().json()["reference"]
+        return (await api.post("/api/bookings", json=wish)).raise_for_status().json()["reference"]
+
+
+async def book(platform, email):
+    reference = await post_booking(platform, email)
     await platform.mailbox.wait_for(MailKind.CREDENTIALS, email, 60)
     return reference
 
@@ -106,6 +112,24 @@ async def test_an_operator_ends_a_session_by_hand(platform):
     booking_id = max(run["parameters"]["booking_id"] for run in operator.runs())
     await asyncio.to_thread(operator.run_deployment, "end-booking/bookings", booking_id=booking_id)
     await operator.wait_for(lambda: state(platform, reference) == "ended")
+
+
+async def test_an_operator_cancels_a_preparation_that_hangs(platform):
+    operator = Operator(platform)
+    serve = operator.deployments()["serve_booking"]["id"]
+    kill(platform, "hub", signal.SIGSTOP)
+    try:
+        reference = await post_booking(platform, "cancelled@example.com")
+        (run,) = await operator.wait_for(
+            lambda: operator.runs(deployment_id={"any_": [serve]}, state={"type": {"any_": ["RUNNING"]}})
+        )
+        operator.ask(f"flow_runs/{run['id']}/set_state", state={"type": "CANCELLING"}, force=True)
+        await operator.wait_for(lambda: state(platform, reference) == "abandoning")
+    finally:
+        kill(platform, "hub", signal.SIGCONT)
+    await operator.wait_for(lambda: state(platform, reference) == "failed")
+    await platform.mailbox.wait_for(MailKind.APOLOGY, "cancelled@example.com", 60)
+    await operator.wait_for(lambda: operator.runs(id={"any_": [run["id"]]})[0]["state"]["type"] == "CANCELLED")
 
 
 async def test_what_can_not_be_done_fails_with_the_reason(platform):

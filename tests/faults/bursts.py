@@ -8,6 +8,7 @@ import signal
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 from pathlib import Path
 
 import httpx
@@ -107,9 +108,16 @@ async def settled(platform: OwnPlatform, burst: Burst, timeout_seconds: float) -
 
 async def check_truths(platform: OwnPlatform, bookings: dict[str, Booking]) -> None:
     """Hold that no seat is shared or leaked, and that each student was told the truth, and once."""
-    open_seats = [row.seat_id for row in bookings.values() if row.state == BookingState.READY]
-    assert len(open_seats) == len(set(open_seats))
     mails = platform.mailbox.mails()
+    accounts = [
+        credentials_of(mail).username
+        for address, row in bookings.items()
+        if row.state == BookingState.READY
+        for mail in mails
+        if mail["To"].addresses[0].addr_spec == address and kind_of(mail) == MailKind.CREDENTIALS
+    ]
+    shared = {account for account in accounts if accounts.count(account) > 1}
+    assert not shared - _mailed_twice(bookings, mails), f"two students were sent to {shared}"
     for address, booking in bookings.items():
         kinds = [kind_of(mail) for mail in mails if mail["To"].addresses[0].addr_spec == address]
         passwords = {
@@ -121,9 +129,20 @@ async def check_truths(platform: OwnPlatform, bookings: dict[str, Booking]) -> N
             assert len(passwords) == 1, f"{address} got {len(passwords)} different credentials"
             assert MailKind.APOLOGY not in kinds
         else:
+            assert not passwords
             assert MailKind.APOLOGY in kinds, f"{address} got no apology"
             assert booking.failure
     await check_no_seat_leaks(platform)
+
+
+def _mailed_twice(bookings: dict[str, Booking], mails: list[EmailMessage]) -> set[str]:
+    """Return the accounts whose own student got the same credentials more than once."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for mail in mails:
+        address = mail["To"].addresses[0].addr_spec
+        if address in bookings and kind_of(mail) == MailKind.CREDENTIALS:
+            found[credentials_of(mail).username].add(address)
+    return {account for account, addresses in found.items() if len(addresses) == 1}
 
 
 async def check_no_seat_leaks(platform: OwnPlatform) -> None:

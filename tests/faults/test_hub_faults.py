@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -19,6 +20,8 @@ from pathlib import Path
 class FaultySpawner(c.JupyterHub.spawner_class):
     async def start(self):
         fault = Path({fault_file!r}).read_text()
+        with Path({fault_file!r} + ".met").open("a") as met:
+            print(fault, file=met)
         if fault == "failing_spawn":
             raise RuntimeError("no server today")
         if fault == "hanging_spawn":
@@ -56,4 +59,8 @@ async def test_students_get_their_credentials_and_seats_come_back(platform, faul
     assert time.monotonic() - begun < 15, "a spawn held the mails up"
     assert {booking.state for booking in bookings.values()} == {"ready"}
     await check_truths(platform, bookings)
+    met = fault_file.with_name("fault.met")
+    while fault not in (met.read_text() if met.exists() else ""):
+        assert time.monotonic() - begun < 30, "no spawn met the fault"
+        await asyncio.sleep(0.2)
     await leave_all(platform, bookings)

@@ -22,7 +22,7 @@ from models.settings import Settings
 from models.store.bookings import details_by_reference, log_step, move
 from models.store.catalog import save_workshop
 from models.store.database import Database
-from models.store.work import claim_mails, mark_mail_sent
+from models.store.work import claim_mail, mark_mail_sent
 from models.tables import Booking, utc_now
 
 
@@ -93,7 +93,9 @@ class Shop:
         async with self.database.transaction() as session:
             booking = (await details_by_reference(session, reference)).booking
             now = utc_now()
-            claims = await claim_mails(session, "test", now, timedelta(seconds=30), 9, booking_id=booking.id)
+            lease = timedelta(seconds=30)
+            found = [await claim_mail(session, "test", now, lease, now, booking.id) for _ in range(9)]
+            claims = [each for each in found if each]
             for claim in claims:
                 await mark_mail_sent(session, claim.mail_id, "test", now)
 

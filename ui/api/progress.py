@@ -22,6 +22,11 @@ _TITLES: dict[StepKey, str] = {
 _PREPARING = {BookingState.RESERVED, BookingState.PREPARING}
 _GIVEN_UP = {BookingState.ABANDONING, BookingState.FAILED}
 
+# What exactly failed names machines and folders: it is the operators' to know.
+_GIVEN_UP_NOTICE = (
+    "Your seat could not be made ready, and the operators were told why. We are sorry. Please book again."
+)
+
 # How often a page asks again, in seconds: often while a person waits, seldom while one works.
 _POLL_WAITING = 1.0
 _POLL_CLOSING = 2.0
@@ -71,7 +76,7 @@ def booking_status(story: Story, settings: Settings, now: datetime) -> BookingSt
             if is_open
             else "",
             "notice": _notice(state, booking, credentials),
-            "failure": booking.failure if state in _GIVEN_UP else "",
+            "failure": _GIVEN_UP_NOTICE if state in _GIVEN_UP else "",
             "completion": _completion(booking),
             "work_url": work_download(settings.url("api"), booking.reference) if has_work else "",
             "work_until": booking.archive_until,
@@ -98,7 +103,7 @@ def _steps(booking: Booking, log: Sequence[BookingLog], credentials: Mail | None
 
 def _notice(state: BookingState, booking: Booking, credentials: Mail | None) -> str:
     if state in _PREPARING and booking.attempts:
-        return f"This takes longer than usual; it is being tried again. {booking.failure}".rstrip()
+        return "This takes longer than usual; it is being tried again."
     if state not in OPEN_STATES or credentials is None or credentials.sent_at is not None:
         return ""
     if credentials.given_up_at is not None:

@@ -55,7 +55,7 @@ def _rehearse() -> None:
     begun = time.monotonic()
     errors.print(f"An hour lasts {_FAST_HOUR_SECONDS} seconds here. Bringing a platform up …", highlight=False)
     with own_platform(shows_progress=True, hour_seconds=_FAST_HOUR_SECONDS, seats=_FAST_SEATS) as platform:
-        visit = Visit(platform.api_url, platform.mailbox, platform.layout.state / "seats", _WORKSHOP, _EMAIL)
+        visit = Visit(platform.api_url, platform.mailbox, platform.settings.homes, _WORKSHOP, _EMAIL)
         try:
             asyncio.run(_tell(visit, begun))
         except WodError:
@@ -85,7 +85,7 @@ def _show() -> None:
         settings = load_settings()
         mailbox = Mailbox(layout.mail)
         mailbox.mails()
-        visit = Visit(settings.url("api"), mailbox, layout.state / "seats", _WORKSHOP, _fresh_address())
+        visit = Visit(settings.url("api"), mailbox, settings.homes, _WORKSHOP, _fresh_address())
         reference = asyncio.run(book(visit))
         page = booking_page(settings.url("catalog"), reference)
         output.print(f"Booked {_WORKSHOP} as {visit.email}. Its page: {page}", soft_wrap=True)

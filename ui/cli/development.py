@@ -54,15 +54,10 @@ def test(context: typer.Context) -> None:
 @app.command()
 def migration(about: Annotated[str, typer.Argument(help="What the change is for, in a sentence.")]) -> None:
     """Write the migration from the tables of the running platform to those of models/tables.py."""
-    from alembic import command
-    from sqlalchemy import create_engine, make_url
-
     from models.settings import load_settings
-    from models.store.migrate import alembic_config
+    from models.store.migrate import write_migration
 
-    url = make_url(load_settings().secret("database_url")).set(drivername="postgresql+psycopg")
-    with create_engine(url).begin() as connection:
-        command.revision(alembic_config(connection), message=about, autogenerate=True)
+    write_migration(load_settings().secret("database_url"), about)
 
 
 def _ensure_browser() -> None:

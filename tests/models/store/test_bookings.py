@@ -11,7 +11,7 @@ from models.store.reservations import Reservation, SeatTaken, reserve
 from models.store.work import (
     claim_booking,
     claim_bookings,
-    claim_mails,
+    claim_mail,
     mark_mail_sent,
     postpone_booking,
     renew_leases,
@@ -109,7 +109,7 @@ async def test_what_is_not_offered_is_refused_and_changes_nothing(database, key,
     assert refusal.value.reason == reason
     async with database.transaction() as session:
         assert not await claim_bookings(session, "me", utc_now(), LEASE, 10)
-        assert not await claim_mails(session, "me", utc_now(), LEASE, 10)
+        assert await claim_mail(session, "me", utc_now(), LEASE, utc_now()) is None
 
 
 async def test_full_says_when_a_seat_comes_free(database):
@@ -147,7 +147,8 @@ async def test_a_whole_life_is_written_down_and_frees_the_seat(database):
             await move(session, booking.id, state, event, utc_now())
     async with database.transaction() as session:
         states = [row.state for row in await log_of(session, booking.id)]
-        mails = await claim_mails(session, "me", utc_now(), LEASE, 10)
+        mails = [await claim_mail(session, "me", utc_now(), LEASE, utc_now()) for _ in range(4)]
+        assert await claim_mail(session, "me", utc_now(), LEASE, utc_now()) is None
     assert states == ["reserved", "preparing", "ready", "expiring", "ending", "ended"]
     assert [mail.kind for mail in mails] == [
         MailKind.WELCOME,
@@ -248,11 +249,11 @@ async def test_a_mail_is_claimed_by_one_and_sent_once(database):
 
     async def claim(owner):
         async with database.transaction() as session:
-            return await claim_mails(session, owner, utc_now(), LEASE, 10)
+            return await claim_mail(session, owner, utc_now(), LEASE, utc_now())
 
     claims = await asyncio.gather(*(claim(f"engine{n}") for n in range(4)))
-    (mail,) = [mail for each in claims for mail in each]
-    owner = next(f"engine{n}" for n, each in enumerate(claims) if each)
+    (mail,) = [mail for mail in claims if mail]
+    owner = f"engine{claims.index(mail)}"
     async with database.transaction() as session:
         await mark_mail_sent(session, mail.mail_id, owner, utc_now())
     assert not await claim("late")
