@@ -165,8 +165,9 @@ async def _call(
     if done.status == 0 and answer is not None:
         return answer
     if done.status in _ERRORS and answer is not None:
+        before = b"\n".join(done.stderr.splitlines()[:-1])[-500:].decode(errors="replace")
         raise _ERRORS[done.status](
-            str(answer["message"]), reason=str(answer["reason"]), detail=f"{verb} on {machine.name}"
+            str(answer["message"]), reason=str(answer["reason"]), detail=f"{verb} on {machine.name} {before}"
         )
     raise StepFailed(
         f"The work on a seat ({verb}) broke off on {machine.name}.",

@@ -55,8 +55,9 @@ class Machine(Protocol):
     ) -> Completed:
         """Run a command, feed it `stdin`, and return how it ended, whatever its exit status.
 
-        With `stdout_to`, its output goes to that file, which appears whole when the command succeeded and
-        is left alone when it did not. A command that can't be started ends with 126 or 127.
+        With `stdout_to`, its output goes to that file, which appears whole, for nobody else to read, when the
+        command succeeded, and is left alone when it did not. A command that can't be started ends with 126
+        or 127.
 
         Raises StepFailed: `timeout` when it took too long, it and its children being killed;
         `machine_unreachable` when the machine can't be reached, or was lost on the way.
@@ -169,7 +170,7 @@ def delivery(path: Path | None) -> Iterator[Delivery]:
         return
     aside = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
-        with aside.open("xb") as file:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             delivered = Delivery(file)
             yield delivered
         if delivered.is_whole:

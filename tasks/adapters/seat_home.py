@@ -58,8 +58,7 @@ class Seat:
         except FileNotFoundError:
             raise Trouble(FAILED, "seat_missing", f"{homes} holds no seats yet.") from None
         fcntl.flock(self.file, fcntl.LOCK_EX)
-        text = os.pread(self.file, RECORD_BYTES, 0)
-        self.record: dict[str, Any] = json.loads(text) if text else {"generation": 0, "state": "wiped"}
+        self.record = self._record()
 
     def _user(self) -> pwd.struct_passwd:
         try:
@@ -69,6 +68,16 @@ class Seat:
         if user.pw_uid == 0 or user.pw_dir != str(self.home):
             raise Trouble(REFUSED, "account_taken", f"{self.account} is not the account of a seat.")
         return user
+
+    def _record(self) -> dict[str, Any]:
+        text = os.pread(self.file, RECORD_BYTES, 0)
+        try:
+            record: dict[str, Any] = json.loads(text) if text else {"generation": 0, "state": "wiped"}
+        except ValueError:
+            file = self.homes / ".seats" / f"{self.account}.json"
+            what = f"The record {file} is damaged. Remove it when nobody works on that seat."
+            raise Trouble(FAILED, "record_damaged", what) from None
+        return record
 
     def release(self) -> None:
         """Let others have the seat before this agent ends."""

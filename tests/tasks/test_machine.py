@@ -8,9 +8,12 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
+import stat
 import sys
 import time
+import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -19,10 +22,12 @@ from typing import Any
 import asyncssh
 import psutil
 import pytest
+from seat_samples import WORKSHOP, workshop
 
-from models.errors import StepFailed
+from models.errors import Stale, StepFailed
 from tasks.adapters.machine import LocalMachine, Machine, run_checked
 from tasks.adapters.ssh import SshMachine
+from tasks.seats import SeatPlace, collect_seat, ensure_seats, open_seat, wipe_seat
 
 pytestmark = pytest.mark.integration
 QUICK = 20.0
@@ -61,27 +66,47 @@ class Keys:
         return SshMachine("the machine", address, known_hosts=known, client_key=self.client)
 
 
-async def serve_process(process: asyncssh.SSHServerProcess[bytes]) -> None:
-    child = await asyncio.create_subprocess_shell(
-        process.command or "",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert child.stdin
-    assert child.stdout
-    assert child.stderr
-    feeding = asyncio.create_task(pump(process.stdin, child.stdin))
-    feeding.add_done_callback(lambda _: child.stdin and child.stdin.close())
-    await asyncio.gather(pump(child.stdout, process.stdout), pump(child.stderr, process.stderr))
-    status = await child.wait()
-    feeding.cancel()
-    process.exit(status if status >= 0 else 128 - status)
+class Served:
+    """A command that our server runs for a client."""
+
+    def __init__(self) -> None:
+        self.process: asyncio.subprocess.Process | None = None
+        self.has_ended = asyncio.Event()
+
+    async def run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        try:
+            await self._run(process)
+        finally:
+            self.has_ended.set()
+
+    async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        self.process = child = await asyncio.create_subprocess_shell(
+            process.command or "",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert child.stdin
+        assert child.stdout
+        assert child.stderr
+        feeding = asyncio.create_task(pump(process.stdin, child.stdin))
+        feeding.add_done_callback(lambda _: child.stdin and child.stdin.close())
+        await asyncio.gather(pump(child.stdout, process.stdout), pump(child.stderr, process.stderr))
+        status = await child.wait()
+        feeding.cancel()
+        process.exit(status if status >= 0 else 128 - status)
+
+    async def end(self) -> None:
+        if self.process and not self.has_ended.is_set():
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            await self.has_ended.wait()
 
 
 async def pump(source: Any, target: Any) -> None:
-    with suppress(ConnectionError):
-        while data := await source.read(65536):
+    while data := await source.read(65536):
+        with suppress(ConnectionError):
             target.write(data)
             await target.drain()
 
@@ -89,12 +114,18 @@ async def pump(source: Any, target: Any) -> None:
 @asynccontextmanager
 async def ssh_server(keys: Keys, port: int = 0) -> AsyncIterator[int]:
     connections: list[asyncssh.SSHServerConnection] = []
+    served: list[Served] = []
+
+    async def serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
+        served.append(Served())
+        await served[-1].run(process)
+
     server = await asyncssh.listen(
         "127.0.0.1",
         port,
         server_host_keys=[str(keys.server)],
         authorized_client_keys=f"{keys.client}.pub",
-        process_factory=serve_process,
+        process_factory=serve,
         acceptor=connections.append,
         encoding=None,
     )
@@ -102,6 +133,8 @@ async def ssh_server(keys: Keys, port: int = 0) -> AsyncIterator[int]:
         yield server.get_port()
         for connection in connections:
             connection.abort()
+        for each in served:
+            await each.end()
 
 
 def openssh_obstacle() -> str:
@@ -253,6 +286,21 @@ async def test_many_commands_run_at_once(machine: Machine) -> None:
         *(machine.run(["sh", "-c", f"sleep 0.1; echo {n}"], timeout_seconds=QUICK) for n in range(25))
     )
     assert [int(each.stdout) for each in done] == list(range(25))
+
+
+async def test_seats_are_worked_on_in_the_same_way(machine: Machine, tmp_path: Path) -> None:
+    homes, archive = tmp_path / "homes", tmp_path / "work.zip"
+    place = SeatPlace("student1", 1, homes, "folders")
+    assert await ensure_seats(machine, homes, ["student1"], owner="tests", isolation="folders") is True
+    assert await ensure_seats(machine, homes, ["student1"], owner="tests", isolation="folders") is False
+    assert await open_seat(machine, place, "secret", workshop(3, None)) is True
+    work = await collect_seat(machine, place, WORKSHOP, archive, 1)
+    assert (work.cells_executed, work.cells_total, zipfile.is_zipfile(archive)) == (1, 2, True)
+    assert stat.S_IMODE(archive.stat().st_mode) == 0o600
+    assert await wipe_seat(machine, place) is True
+    with pytest.raises(Stale):
+        await open_seat(machine, place, "secret", workshop())
+    assert list((homes / "student1").iterdir()) == []
 
 
 async def test_nothing_of_our_environment_gets_to_a_local_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,15 @@ async def test_a_seat_that_was_never_made_is_reported(empty: Seats) -> None:
     assert raised.value.reason == "seat_missing"
 
 
+async def test_a_damaged_record_is_named(seats: Seats) -> None:
+    record = seats.homes / ".seats" / f"{seats.accounts[0]}.json"
+    record.write_bytes(bytes(512))
+    with pytest.raises(StepFailed) as raised:
+        await lock_seat(seats.machine, seats.place(1))
+    assert raised.value.reason == "record_damaged"
+    assert str(record) in raised.value.message
+
+
 # Opening
 
 
