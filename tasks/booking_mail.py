@@ -5,6 +5,7 @@ from __future__ import annotations
 from email.message import EmailMessage
 from typing import Any
 
+from models.errors import Refused
 from models.rules.badges import rung_of
 from models.rules.booking import OPEN_STATES, MailKind
 from models.rules.links import booking_page, session_page, work_download, workshop_page
@@ -22,12 +23,13 @@ def booking_mail(
     """Compose the mail of `kind` for a booking as it is now; `data` is what its outbox row holds.
 
     Raises:
-        Refused: as compose does.
+        Refused: mail_too_late, for credentials and reminders of a session that is over; or as compose does.
 
     """
     booking, workshop = details.booking, details.workshop
     catalog_url = settings.url("catalog")
-    is_open = booking.state in OPEN_STATES
+    if kind in _WITH_CREDENTIALS and booking.state not in OPEN_STATES:
+        raise Refused("The session was over before this mail could be sent.", reason="mail_too_late")
     context = MailContext(
         reference=booking.reference,
         student_name=booking.name,
@@ -49,7 +51,7 @@ def booking_mail(
         archive_days=settings.archive_days,
         archive_until=booking.archive_until,
         rung=rung_of(data["rung"]) if "rung" in data else None,
-        **(_credentials(settings, details) if is_open and kind in _WITH_CREDENTIALS else {}),
+        **(_credentials(settings, details) if kind in _WITH_CREDENTIALS else {}),
     )
     return compose(kind, booking.email, context, branding(settings))
 

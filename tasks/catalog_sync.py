@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 import time
@@ -85,13 +86,16 @@ async def _take_in(
 ) -> SyncReport:
     snapshots = settings.state_dir / "content"
     result = SyncReport(problems=[problem for report in reports for problem in report.problems])
+    # Before the transaction: whoever books one of these workshops waits for it.
+    for report in reports:
+        if report.can_be_offered:
+            await asyncio.to_thread(_keep_snapshot, report, snapshots)
     async with database.transaction() as session:
         others = await workshops_of_others(session, [report.key for report in reports], source)
         for report in reports:
             if report.key in others:
                 result.problems.append(_taken(report.key, others[report.key]))
             elif report.can_be_offered:
-                await asyncio.to_thread(take_snapshot, report, snapshots)
                 is_new = await save_workshop(session, report.key, _columns(report, source), utc_now())
                 (result.changed if is_new else result.unchanged).append(report.key)
                 continue
@@ -146,6 +150,11 @@ def _taken(key: str, other: str) -> Problem:
         "Rename the folder, or take the other catalog out.",
         Severity.ERROR,
     )
+
+
+def _keep_snapshot(report: WorkshopReport, snapshots: Path) -> None:
+    """Keep what was checked; one that was there already counts as fresh, so that nobody drops it now."""
+    os.utime(snapshots / take_snapshot(report, snapshots))
 
 
 def _drop_snapshots_except(digests: set[str], snapshots: Path) -> None:

@@ -39,18 +39,16 @@ async def generate_notebooks(booking_id: int) -> None:
     platform = current_platform()
     booking = await _in_preparation(booking_id)
     password = derive_password(platform.settings.secret("password_key"), booking_id)
-    content = await asyncio.to_thread(
-        render_workshop,
-        platform.snapshots / booking.booking.content_digest,
+    variables = booking_variables(
+        platform.variables,
         booking.workshop.key,
-        booking_variables(
-            platform.variables,
-            booking.workshop.key,
-            booking.seat.number,
-            booking.workshop.seat_first,
-            password,
-        ),
+        booking.seat.number,
+        booking.workshop.seat_first,
+        password,
     )
+    snapshot = platform.snapshots / booking.booking.content_digest
+    async with asyncio.timeout(platform.settings.step_timeout_seconds):
+        content = await asyncio.to_thread(render_workshop, snapshot, booking.workshop.key, variables)
     await open_seat(
         platform.machine(booking.backend),
         platform.place(booking),

@@ -90,6 +90,13 @@ class Platform:
         """Return the file that holds a student's work."""
         return self.settings.state_dir / "archives" / f"{booking_id}.zip"
 
+    async def close(self) -> None:
+        """Take leave of the mail server, the hubs and the database."""
+        await self.mailer.close()
+        for hub in self.hubs.values():
+            await hub.close()
+        await self.database.close()
+
     async def details(self, booking_id: int) -> BookingDetails:
         """Return a booking as it is now."""
         async with self.database.transaction() as session:

@@ -25,7 +25,7 @@ import psutil
 import pytest
 
 from tasks.adapters.machine import LocalMachine
-from tasks.seats import SeatPlace
+from tasks.seats import SeatPlace, ensure_seats
 
 NOBODY = 65534
 WORKSHOP = "WKSHP-Sample"
@@ -172,6 +172,12 @@ def until(condition: Callable[[], object], what: str, seconds: float = 20) -> No
     while not condition():
         assert time.monotonic() < deadline, f"never: {what}"
         time.sleep(0.02)
+
+
+async def ensure(seats: Seats) -> bool:
+    return await ensure_seats(
+        seats.machine, seats.homes, seats.accounts, owner=seats.owner, isolation=seats.isolation
+    )
 
 
 def tar_of(files: dict[str, bytes | str], *members: tarfile.TarInfo) -> bytes:

@@ -50,10 +50,11 @@ class BookingFigures:
     rest_cpu_percent: float = 0
     rest_memory_mb: float = 0
     begun: dict[str, float] = field(default_factory=dict, repr=False)
+    accounts: set[str] = field(default_factory=set, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as plain JSON values."""
-        return {name: value for name, value in asdict(self).items() if name != "begun"}
+        return {name: value for name, value in asdict(self).items() if name not in ("begun", "accounts")}
 
 
 def bench_booking(workshop: Path, *, count: int, seats: int, is_burst: bool) -> BookingFigures:
@@ -63,9 +64,14 @@ def bench_booking(workshop: Path, *, count: int, seats: int, is_burst: bool) -> 
     settled.
 
     Raises:
-        Refused: workshop_missing.
+        Refused: workshop_missing, too_few_seats.
         StepFailed: when the platform doesn't come up, or a mail doesn't come.
     """
+    if count > seats and not is_burst:
+        raise Refused(
+            f"{count} bookings one after the other need as many seats: add --seats {count}, or --burst.",
+            reason="too_few_seats",
+        )
     with _catalog_of(workshop, seats) as catalog:
         begun = time.monotonic()
         with own_platform(catalog, seats=seats) as platform:
@@ -146,7 +152,8 @@ async def _collect_mails(
                 found[address] = credentials_of(mail).username
                 figures.credentials_mails += 1
                 figures.seconds.append(round(arrived_at - figures.begun[address], 3))
-    figures.distinct_seats += len(set(found.values()))
+    figures.accounts |= set(found.values())
+    figures.distinct_seats = len(figures.accounts)
 
 
 def _sum_up(figures: BookingFigures, used: Mapping[str, float]) -> None:

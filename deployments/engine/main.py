@@ -33,7 +33,7 @@ async def run_engine(stop: asyncio.Event) -> None:
             await seats
             await Engine(platform, recorder).run(stop)
     finally:
-        await platform.database.close()
+        await platform.close()
 
 
 def main() -> None:

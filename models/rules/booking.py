@@ -68,7 +68,6 @@ TRANSITIONS: dict[tuple[BookingState, BookingEvent], Transition] = {
     (_S.RESERVED, _E.PREPARE): Transition(_S.PREPARING),
     (_S.RESERVED, _E.LEAVE): Transition(_S.ENDING),
     (_S.RESERVED, _E.GIVE_UP): Transition(_S.ABANDONING),
-    (_S.PREPARING, _E.PREPARE): Transition(_S.PREPARING),
     (_S.PREPARING, _E.OPEN): Transition(_S.READY, MailKind.CREDENTIALS),
     (_S.PREPARING, _E.LEAVE): Transition(_S.ENDING),
     (_S.PREPARING, _E.GIVE_UP): Transition(_S.ABANDONING),

@@ -13,6 +13,7 @@ WORK_CHANNEL = "wod_work"
 
 # Longest wait for a free connection: shorter than a request's own limit, so that it fails with a reason.
 _POOL_SECONDS = 10
+_STATEMENT_SECONDS = 30
 
 
 class Database:
@@ -30,6 +31,11 @@ class Database:
             pool_timeout=_POOL_SECONDS,
             # A restarted PostgreSQL costs one ping, not one failed booking.
             pool_pre_ping=True,
+            # A database that is gone without a word fails an attempt instead of holding it for ever.
+            connect_args={
+                "connect_timeout": _POOL_SECONDS,
+                "options": f"-c statement_timeout={_STATEMENT_SECONDS}s",
+            },
             # Names and addresses of students stay out of error texts, and so out of logs.
             hide_parameters=True,
         )

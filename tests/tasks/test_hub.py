@@ -16,6 +16,7 @@ from hub_process import TOKEN, Browser, HubProcess, hub_of, log_in
 from seat_samples import (
     WORKSHOP,
     Seats,
+    ensure,
     living,
     seats_on_this_machine,
     skip_unless_possible,
@@ -25,7 +26,7 @@ from seat_samples import (
 
 from models.errors import StepFailed
 from tasks.adapters.hub import Hub, ServerState
-from tasks.seats import ensure_seats, lock_seat, open_seat, wipe_seat
+from tasks.seats import lock_seat, open_seat, wipe_seat
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -76,10 +77,6 @@ async def hub(process: HubProcess, seats: Seats) -> AsyncIterator[Hub]:
     for account in seats.accounts:
         await client.delete_user(account)
     await client.close()
-
-
-async def ensure(seats: Seats) -> None:
-    await ensure_seats(seats.machine, seats.homes, seats.accounts, owner=seats.owner, isolation=seats.isolation)
 
 
 def set_fault(process: HubProcess, fault: str) -> None:
