@@ -8,14 +8,18 @@ import pwd
 import shutil
 import stat
 import subprocess
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from deployments.stack.environment import SYSTEM_PATH
 from models.errors import StepFailed
 
 _TOOLS_TIMEOUT_SECONDS = 30
+_BURIAL_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,14 @@ def ensure_account(name: str) -> Account:
 
 
 def remove_account(name: str) -> None:
-    """Remove the account `name` and its group, if they are there."""
+    """Remove the account `name` and its group, if they are there; what still runs as it is ended."""
     with suppress(KeyError):
-        pwd.getpwnam(name)
-        _run("userdel", name)
+        uid = pwd.getpwnam(name).pw_uid
+        for process in psutil.process_iter(["uids"]):
+            if process.info["uids"] and process.info["uids"].real == uid:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        _run_until_free("userdel", name)
     with suppress(KeyError):
         grp.getgrnam(name)
         _run("groupdel", name)
@@ -74,6 +82,20 @@ def closed_folder(path: Path) -> Path | None:
         if not stat.S_IMODE(folder.stat().st_mode) & stat.S_IXOTH:
             return folder
     return None
+
+
+def _run_until_free(tool: str, name: str) -> None:
+    """Run a tool on an account, again while the last of its processes is being buried."""
+    deadline = time.monotonic() + _BURIAL_SECONDS
+    while True:
+        try:
+            _run(tool, name)
+        except StepFailed:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_BURIAL_SECONDS / 20)
+        else:
+            return
 
 
 def _run(tool: str, *arguments: str) -> None:

@@ -26,6 +26,7 @@ import pwd
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from tasks.adapters.seat_home import FAILED, REFUSED, STALE, Seat, Trouble, chec
 READER_MEMORY_BYTES = 1 << 30
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCKED = ("--password", "!", "--expiredate", "1")
+BURIAL_ATTEMPTS, BURIAL_PAUSE_SECONDS = 20, 0.25
 
 
 def open_seat(seat: Seat, generation: int) -> dict[str, object]:
@@ -208,12 +210,25 @@ def remove(homes: Path, isolation: str, owner: str) -> dict[str, object]:
         seat.close_door(seat.record["generation"], "wiping")
         seat.remove_tree(seat.home)
         if seat.user:
-            seat.tool("userdel", account)
+            remove_account(seat)
     for folder in (homes / ".incoming", homes / ".seats"):
         run_tool("rm", "-rf", "--one-file-system", "--", str(folder))
     if not any(homes.iterdir()):
         homes.rmdir()
     return {"changed": bool(accounts)}
+
+
+def remove_account(seat: Seat) -> None:
+    """Remove the account of a seat, again while the last of its processes is being buried."""
+    for attempts_left in reversed(range(BURIAL_ATTEMPTS)):
+        try:
+            seat.tool("userdel", seat.account)
+        except Trouble:
+            if not attempts_left:
+                raise
+            time.sleep(BURIAL_PAUSE_SECONDS)
+        else:
+            return
 
 
 def known_accounts(homes: Path) -> list[str]:
