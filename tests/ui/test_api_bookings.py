@@ -106,7 +106,7 @@ async def test_a_trouble_and_a_failure_are_told_without_what_is_the_operators(sh
     await shop.move(reference, BookingEvent.GIVE_UP, failure="The hub did not answer.")
     status = client.booking(reference)
     assert (status.state, status.notice) == ("abandoning", "")
-    assert "could not be made ready" in status.failure
+    assert "operators were told why" in status.failure
     assert "hub" not in status.failure
     await shop.move(reference, BookingEvent.RELEASE)
     assert client.booking(reference).failure == status.failure

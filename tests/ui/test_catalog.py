@@ -130,7 +130,7 @@ async def test_a_failure_is_shown_at_once_without_what_is_the_operators(
     await expect(page.get_by_text("it is being tried again.")).to_be_visible()
     await photograph(page, screenshots, "trouble")
     await shop.move(reference, BookingEvent.GIVE_UP, failure="The hub did <b>not</b> answer.")
-    await expect(page.get_by_text("Your seat could not be made ready")).to_be_visible()
+    await expect(page.get_by_text("the operators were told why")).to_be_visible()
     await expect(page.get_by_text("The hub did")).to_have_count(0)
     await photograph(page, screenshots, "failed")
 

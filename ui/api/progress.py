@@ -23,9 +23,7 @@ _PREPARING = {BookingState.RESERVED, BookingState.PREPARING}
 _GIVEN_UP = {BookingState.ABANDONING, BookingState.FAILED}
 
 # What exactly failed names machines and folders: it is the operators' to know.
-_GIVEN_UP_NOTICE = (
-    "Your seat could not be made ready, and the operators were told why. We are sorry. Please book again."
-)
+_GIVEN_UP_NOTICE = "Preparing it failed, and the operators were told why. Please book again."
 
 # How often a page asks again, in seconds: often while a person waits, seldom while one works.
 _POLL_WAITING = 1.0
