@@ -94,7 +94,6 @@ class MailContext:
     archive_days: float = 0
     archive_until: datetime | None = None
     rung: Rung | None = None
-    apology_reason: str = ""
 
     @property
     def has_badge(self) -> bool:

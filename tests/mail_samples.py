@@ -48,7 +48,6 @@ FULL = MailContext(
     archive_days=14,
     archive_until=ENDS_AT + timedelta(days=14),
     rung=rung_of(5),
-    apology_reason="The disk of the backend was full.",
 )
 PLAIN = branding(Settings(mail_sender="workshops@wod.example.com"))
 BRANDED = branding(

@@ -119,6 +119,8 @@ class Engine:
 
     def _finished(self, booking_id: int) -> None:
         self._running.pop(booking_id, None)
+        # A cancellation that came after the work's end must not be taken for one of the work that follows.
+        self._cancelled.discard(booking_id)
         if booking_id in self._next:
             self._start(*self._next.pop(booking_id))
         self._wake.set()

@@ -37,7 +37,7 @@ TOLD = {
         FULL.catalog_url,
         "https://feedback.example.com/?a=1&b=2",
     ],
-    MailKind.APOLOGY: ["The disk of the backend was full.", FULL.workshop_url, "free again"],
+    MailKind.APOLOGY: ["did not do its part in time", FULL.workshop_url, "free again"],
     MailKind.SPECIAL_BADGE: ["Expert", "5", "Hero", FULL.badge_picture_url, "linkedin.com", FULL.catalog_url],
 }
 

@@ -10,7 +10,7 @@ import shutil
 import stat
 import sys
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,6 @@ from seat_samples import (
     Seats,
     ensure,
     run,
-    seats_on_this_machine,
-    skip_unless_possible,
     tar_of,
     workshop,
 )
@@ -38,19 +36,6 @@ from tasks.seats import (
 
 pytestmark = pytest.mark.integration
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
-
-
-@pytest.fixture(params=["accounts", "folders"])
-def empty(request: pytest.FixtureRequest) -> Iterator[Seats]:
-    skip_unless_possible(request.param)
-    with seats_on_this_machine(request.param) as seats:
-        yield seats
-
-
-@pytest.fixture
-async def seats(empty: Seats) -> Seats:
-    await ensure(empty)
-    return empty
 
 
 # Making and removing seats

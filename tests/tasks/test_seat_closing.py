@@ -9,18 +9,14 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from seat_samples import (
     WORKSHOP,
     Seats,
-    ensure,
     living,
     notebook,
-    seats_on_this_machine,
-    skip_unless_possible,
     until,
     workshop,
 )
@@ -36,19 +32,6 @@ from tasks.seats import (
 
 pytestmark = pytest.mark.integration
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
-
-
-@pytest.fixture(params=["accounts", "folders"])
-def empty(request: pytest.FixtureRequest) -> Iterator[Seats]:
-    skip_unless_possible(request.param)
-    with seats_on_this_machine(request.param) as seats:
-        yield seats
-
-
-@pytest.fixture
-async def seats(empty: Seats) -> Seats:
-    await ensure(empty)
-    return empty
 
 
 async def test_locking_shuts_the_student_out_and_ends_everything(seats: Seats) -> None:

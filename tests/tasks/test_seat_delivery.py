@@ -9,7 +9,7 @@ import shutil
 import sys
 import tarfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import psutil
@@ -19,8 +19,6 @@ from seat_samples import (
     ensure,
     member,
     run,
-    seats_on_this_machine,
-    skip_unless_possible,
     tar_of,
     workshop,
 )
@@ -34,19 +32,6 @@ from tasks.seats import (
 
 pytestmark = pytest.mark.integration
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
-
-
-@pytest.fixture(params=["accounts", "folders"])
-def empty(request: pytest.FixtureRequest) -> Iterator[Seats]:
-    skip_unless_possible(request.param)
-    with seats_on_this_machine(request.param) as seats:
-        yield seats
-
-
-@pytest.fixture
-async def seats(empty: Seats) -> Seats:
-    await ensure(empty)
-    return empty
 
 
 LINK, HARD_LINK = tarfile.SYMTYPE, tarfile.LNKTYPE
