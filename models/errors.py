@@ -36,7 +36,14 @@ class StepFailed(WodError):
 
 
 class Stale(WodError):
-    """The work belongs to a lease or a seat generation that has passed to somebody else: stop at once."""
+    """The work belongs to a lease or a seat generation that has passed to somebody else: stop at once.
+
+    `generation` is the one that the machine serves, when it is the machine that says so.
+    """
+
+    def __init__(self, message: str, *, reason: str, detail: str = "", generation: int | None = None) -> None:
+        super().__init__(message, reason=reason, detail=detail)
+        self.generation = generation
 
 
 class Severity(StrEnum):

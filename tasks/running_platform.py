@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -74,6 +75,8 @@ class Platform:
             generation=booking.booking.seat_generation,
             homes=self.settings.homes,
             isolation=self.settings.isolation,
+            # Arguments can be seen by all, and who knows the reference may end the booking.
+            booking=hashlib.sha256(booking.booking.reference.encode()).hexdigest()[:16],
         )
 
     @cached_property

@@ -1,8 +1,8 @@
 """The work on seats: making them, opening one for a booking, closing, collecting and wiping it.
 
 Every function is one round trip to the machine and may run twice. What belongs to a generation that has
-passed raises Stale and changes nothing; what a machine can't do raises StepFailed, with the reason that
-the seat agent gave (`disk_full`, `seat_missing`, …).
+passed raises Stale, with the generation that the machine serves, and changes nothing; what a machine can't do
+raises StepFailed, with the reason that the seat agent gave (`disk_full`, `seat_missing`, …).
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ class SeatPlace:
     """A seat on its machine, as one generation may work on it.
 
     `homes` is the absolute folder of the homes there; `isolation` is accounts, folders, or auto: accounts
-    where the work is done as root.
+    where the work is done as root. `booking` is of at most 64 characters and no secret; a generation that
+    the machine serves for another one has passed.
     """
 
     account: str
     generation: int
     homes: Path
     isolation: str = "auto"
+    booking: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ async def _call(
 ) -> dict[str, Any]:
     given = dict(arguments or {})
     if isinstance(where, SeatPlace):
-        given |= {"account": where.account, "generation": where.generation, "isolation": where.isolation}
+        given |= {name: value for name, value in vars(where).items() if name != "homes"}
         where = where.homes
     given["homes"] = str(where)
     done = await machine.run(
@@ -166,14 +168,19 @@ async def _call(
         return answer
     if done.status in _ERRORS and answer is not None:
         before = b"\n".join(done.stderr.splitlines()[:-1])[-500:].decode(errors="replace")
-        raise _ERRORS[done.status](
-            str(answer["message"]), reason=str(answer["reason"]), detail=f"{verb} on {machine.name} {before}"
-        )
+        raise _error_of(done.status, answer, f"{verb} on {machine.name} {before}")
     raise StepFailed(
         f"The work on a seat ({verb}) broke off on {machine.name}.",
         reason="seat_agent_broken",
         detail=f"exit status {done.status}: {done.last_lines}",
     )
+
+
+def _error_of(status: int, answer: dict[str, Any], detail: str) -> WodError:
+    message, reason = str(answer["message"]), str(answer["reason"])
+    if status == STALE:
+        return Stale(message, reason=reason, detail=detail, generation=answer.get("generation"))
+    return _ERRORS[status](message, reason=reason, detail=detail)
 
 
 def _answer_of(done: Completed) -> dict[str, Any] | None:

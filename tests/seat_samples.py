@@ -56,8 +56,8 @@ class Seats:
         fewer.accounts = [self.accounts[number] for number in numbers]
         return fewer
 
-    def place(self, generation: int, seat: int = 0) -> SeatPlace:
-        return SeatPlace(self.accounts[seat], generation, self.homes, self.isolation)
+    def place(self, generation: int, seat: int = 0, booking: str = "") -> SeatPlace:
+        return SeatPlace(self.accounts[seat], generation, self.homes, self.isolation, booking)
 
     def student(self, seat: int = 0) -> int:
         """Return the uid that a seat's student has."""

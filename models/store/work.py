@@ -13,7 +13,8 @@ from sqlmodel import col
 
 from models.errors import Stale
 from models.rules.booking import FINAL_STATES, BookingState, MailKind, Work, due_work
-from models.tables import Booking, BookingLog, Mail
+from models.store.bookings import announce_work
+from models.tables import Booking, BookingLog, Mail, Seat
 
 _FINAL = [state.value for state in FINAL_STATES]
 
@@ -115,6 +116,39 @@ async def postpone_booking(
     if state is None:
         raise Stale("Another engine works on this booking.", reason="lease_lost")
     session.add(BookingLog(booking_id=claim.booking_id, at=now, event="failure", state=state, detail=failure))
+
+
+async def raise_generation(
+    session: AsyncSession, booking_id: int, owner: str, machine_generation: int, now: datetime
+) -> None:
+    """Lift a booking and its seat above the generation that the machine serves; the work is due at once.
+
+    A booking that isn't finished holds its seat alone (the index `one_booking_per_seat`), and each booking of
+    the seat raises its generation. So a machine that is ahead of a booking whose lease we hold was served by
+    bookings that the database has forgotten: it was restored from a backup that is older than the machine's
+    records, and nobody whom it knows is on the seat.
+
+    Raises:
+        Stale: the lease has passed to somebody else, who may be the one that the machine serves.
+
+    """
+    booking = await session.scalar(
+        select(Booking)
+        .where(col(Booking.id) == booking_id, col(Booking.lease_owner) == owner)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if booking is None:
+        raise Stale("Another engine works on this booking.", reason="lease_lost")
+    seat = await session.get_one(Seat, booking.seat_id, with_for_update=True)
+    seat.generation = booking.seat_generation = max(seat.generation, machine_generation) + 1
+    booking.due_at, booking.lease_owner, booking.lease_until = now, None, None
+    detail = (
+        f"The machine has served generation {machine_generation} of the seat already: the database was restored"
+        f" from an older backup. The work begins anew as generation {seat.generation}."
+    )
+    session.add(BookingLog(booking_id=booking_id, at=now, event="failure", state=booking.state, detail=detail))
+    await announce_work(session)
 
 
 async def release_booking(session: AsyncSession, booking_id: int, owner: str) -> None:

@@ -12,6 +12,8 @@ which generation (booking) the seat served last and how far that is, and it is t
 
     opening -> open -> locked -> wiping -> wiped
 
+A generation whose student was never let in is not locked but wiped: what the home holds is not its work.
+
 In `accounts` isolation the agent is root and seats are accounts of the system. In `folders` isolation they
 are folders of the agent's own account, told apart by the HOME of their processes, and the record holds the
 hash of the password. `auto`: accounts for root, folders otherwise.
@@ -62,7 +64,7 @@ def lock(seat: Seat, generation: int) -> dict[str, object]:
     state = seat.claim(generation)
     if state in ("wiping", "wiped"):
         return {"changed": False}
-    seat.close_door(generation, "locked")
+    seat.close_door(generation, "locked" if state in ("open", "locked") else "wiping")
     return {"changed": state != "locked"}
 
 
@@ -259,7 +261,7 @@ def do(verb: str, homes: Path, arguments: dict[str, Any]) -> dict[str, object] |
     """Do what `verb` says and return the answer, None when it is already given."""
     if verb in VERBS:
         return VERBS[verb](homes, **arguments)
-    seat = Seat(homes, arguments.pop("account"), arguments.pop("isolation"))
+    seat = Seat(homes, arguments.pop("account"), arguments.pop("isolation"), arguments.pop("booking"))
     return SEAT_VERBS[verb](seat, **arguments)
 
 
@@ -272,7 +274,7 @@ def main(verb: str, text: str) -> int:
     try:
         values = do(verb, homes, arguments)
     except Trouble as trouble:
-        answer({"reason": trouble.reason, "message": trouble.message})
+        answer({"reason": trouble.reason, "message": trouble.message, "generation": trouble.generation})
         return trouble.status
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)

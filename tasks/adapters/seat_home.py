@@ -38,19 +38,27 @@ SCRATCH_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
 
 
 class Trouble(Exception):
-    """Why the work can't be done, with the exit status that says of which kind that is."""
+    """Why the work can't be done, with the exit status that says of which kind that is.
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    `generation` is the one that the seat serves, when that is why.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, generation: int | None = None) -> None:
         super().__init__(message)
-        self.status, self.reason, self.message = status, reason, message
+        self.status, self.reason, self.message, self.generation = status, reason, message, generation
 
 
 class Seat:
-    """One seat, locked until this agent and the tools that it started have ended."""
+    """One seat, locked until this agent and the tools that it started have ended.
 
-    def __init__(self, homes: Path, account: str, isolation: str) -> None:
+    `booking` tells apart bookings of the same generation, of which there are two when a database was
+    restored from a backup.
+    """
+
+    def __init__(self, homes: Path, account: str, isolation: str, booking: str = "") -> None:
         check_name(account)
         self.homes, self.account, self.home = homes, account, homes / account
+        self.booking = booking
         self.incoming = homes / ".incoming" / account
         self.user = self._user() if has_accounts(isolation) else None
         try:
@@ -84,15 +92,17 @@ class Seat:
         os.close(self.file)
 
     def claim(self, generation: int) -> str:
-        """Return how far this generation is ("" when it is new); refuse one that has passed."""
+        """Return how far this generation is ("" when it is new); refuse one that has passed, or is another's."""
         served: int = self.record["generation"]
-        if served > generation:
-            raise Trouble(STALE, "seat_passed_on", f"{self.account} serves {served}, not {generation} any more.")
+        is_anothers = served == generation and self.record.get("booking", self.booking) != self.booking
+        if served > generation or is_anothers:
+            whose = "of another booking" if is_anothers else f"not {generation} any more"
+            raise Trouble(STALE, "seat_passed_on", f"{self.account} serves {served}, {whose}.", served)
         return str(self.record["state"]) if served == generation else ""
 
     def write(self, generation: int, state: str, **more: object) -> None:
         """Note how far a generation is."""
-        self.record = {"generation": generation, "state": state, **more}
+        self.record = {"generation": generation, "state": state, "booking": self.booking, **more}
         os.pwrite(self.file, json.dumps(self.record).encode().ljust(RECORD_BYTES), 0)
         os.fdatasync(self.file)
 

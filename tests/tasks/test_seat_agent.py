@@ -188,9 +188,28 @@ async def test_work_of_a_passed_generation_is_refused_and_changes_nothing(seats:
     ):
         with pytest.raises(Stale) as raised:
             await work()
-        assert raised.value.reason == "seat_passed_on"
+        assert (raised.value.reason, raised.value.generation) == ("seat_passed_on", 5)
     assert (seats.files(), seats.record()) == before
     assert seats.lets_in("Secret-5")
+
+
+async def test_two_bookings_of_one_generation_never_meet(seats: Seats) -> None:
+    first, second = seats.place(1, booking="first"), seats.place(1, booking="second")
+    await open_seat(seats.machine, first, "Secret-1", workshop(None))
+    seats.write("mine.txt", "of the first")
+    assert await open_seat(seats.machine, first, "Secret-1", workshop(None)) is False
+    before = seats.files(), seats.record()
+    for work in (
+        lambda: open_seat(seats.machine, second, "Secret-2", workshop()),
+        lambda: lock_seat(seats.machine, second),
+        lambda: collect_seat(seats.machine, second, WORKSHOP, seats.homes.parent / "work.zip", 1),
+        lambda: wipe_seat(seats.machine, second),
+    ):
+        with pytest.raises(Stale) as raised:
+            await work()
+        assert (raised.value.reason, raised.value.generation) == ("seat_passed_on", 1)
+    assert (seats.files(), seats.record()) == before
+    assert seats.lets_in("Secret-1")
 
 
 @pytest.mark.parametrize("closing", [lock_seat, wipe_seat])

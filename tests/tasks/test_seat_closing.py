@@ -165,6 +165,27 @@ async def test_what_was_collected_is_not_replaced_once_the_seat_is_wiped(seats: 
     assert target.read_bytes() == kept
 
 
+async def test_a_generation_that_was_never_let_in_collects_nobody_elses_work(seats: Seats) -> None:
+    await open_seat(seats.machine, seats.place(1, booking="forgotten"), "secret", workshop(1))
+    seats.write("mine.txt", "of generation 1")
+    running = seats.start("sleep", "300")
+    for _ in range(2):
+        await lock_seat(seats.machine, seats.place(2, booking="restored"))
+        assert not seats.lets_in("secret")
+        work = await collect_seat(
+            seats.machine,
+            seats.place(2, booking="restored"),
+            WORKSHOP,
+            seats.homes.parent / "work.zip",
+            5,
+        )
+        assert work == SeatWork()
+    assert running.wait(1) != 0
+    assert not (seats.homes.parent / "work.zip").exists()
+    assert await wipe_seat(seats.machine, seats.place(2, booking="restored")) is True
+    assert seats.files() == {}
+
+
 async def test_a_hostile_home_gives_away_nothing_and_holds_nobody_up(seats: Seats, tmp_path: Path) -> None:
     await open_seat(seats.machine, seats.place(1), "secret", workshop(1, None))
     secret = seats.homes.parent / "secret-file"

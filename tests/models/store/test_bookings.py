@@ -14,6 +14,7 @@ from models.store.work import (
     claim_mail,
     mark_mail_sent,
     postpone_booking,
+    raise_generation,
     renew_leases,
 )
 from models.tables import Backend, utc_now
@@ -209,8 +210,30 @@ async def test_work_under_a_lost_lease_changes_nothing(database):
     with pytest.raises(Stale):
         async with database.transaction() as session:
             await postpone_booking(session, claim, "first", utc_now(), LEASE, "too late")
+    with pytest.raises(Stale):
+        async with database.transaction() as session:
+            await raise_generation(session, booking.id, "first", 7, utc_now())
     async with database.transaction() as session:
-        assert (await details_by_reference(session, booking.reference)).booking.state == BookingState.RESERVED
+        found = await details_by_reference(session, booking.reference)
+        assert found.booking.state == BookingState.RESERVED
+        assert found.seat.generation == found.booking.seat_generation == 1
+        assert [each.event for each in await log_of(session, booking.id)] == ["reserve"]
+
+
+async def test_a_machine_that_is_ahead_is_overtaken_and_the_work_due_at_once(database):
+    await offer(database)
+    booking = await book(database, wish(1))
+    now = utc_now()
+    async with database.transaction() as session:
+        await claim_booking(session, booking.id, "me", now, LEASE)
+        await raise_generation(session, booking.id, "me", 7, now)
+    async with database.transaction() as session:
+        found = await details_by_reference(session, booking.reference)
+        assert found.seat.generation == found.booking.seat_generation == 8
+        log = await log_of(session, booking.id)
+        assert [each.booking_id for each in await claim_bookings(session, "other", now, LEASE, 1)] == [booking.id]
+    assert log[-1].event == "failure"
+    assert "restored" in log[-1].detail
 
 
 async def test_a_failed_attempt_is_written_down_and_due_again_later(database):
