@@ -9,7 +9,9 @@ from datetime import timedelta
 
 from prefect.client.schemas.objects import FlowRun
 
+from deployments.engine.left_runs import close_left_runs
 from deployments.engine.recorder import Recorder
+from deployments.engine.registry import FLOW_OF
 from models.errors import Refused, Stale, WodError
 from models.rules.booking import BookingEvent, BookingState, Work, retry_delay
 from models.store.bookings import move
@@ -24,18 +26,12 @@ from models.store.work import (
 )
 from models.tables import utc_now
 from tasks.archives import drop_expired_archives
+from tasks.catching_up import catch_up
 from tasks.outbox import sweep_outbox
 from tasks.preparing import start_server
 from tasks.running_platform import Platform
 
 logger = logging.getLogger(__name__)
-
-FLOW_OF = {
-    Work.SERVE: "serve-booking",
-    Work.REMIND: "remind-booking",
-    Work.END: "end-booking",
-    Work.ABANDON: "abandon-booking",
-}
 
 # How often the engine asks Prefect for operators' wishes: runs to start, retry or cancel.
 _LOOK_SECONDS = 10
@@ -45,6 +41,7 @@ _CANCEL_SECONDS = 5
 # How long running work may go on after the stop: shorter than the supervisor's patience.
 _DRAIN_SECONDS = 6
 _ARCHIVES_SECONDS = 600
+_LEFT_RUNS_SECONDS = 15
 
 
 class Engine:
@@ -70,6 +67,7 @@ class Engine:
             self._forever(self._sweep_mails, self._settings.sweep_seconds),
             self._forever(self._obey_operators, _LOOK_SECONDS),
             self._forever(self._drop_archives, _ARCHIVES_SECONDS),
+            self._forever(self._close_left_runs, _LEFT_RUNS_SECONDS),
             *(self._start_servers() for _ in range(self._settings.prestart_limit)),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
@@ -136,7 +134,8 @@ class Engine:
         except Stale as stale:
             logger.info("booking %d: %s", claim.booking_id, stale.detail or stale.message)
             # Under a lease that was lost this changes nothing; otherwise the machine knows better than we do.
-            await self._record_failure(claim, stale.message, is_final=False)
+            if stale.generation is None or not await self._caught_up(claim, stale.generation):
+                await self._record_failure(claim, stale.message, is_final=False)
         except WodError as error:
             logger.warning("booking %d: %s (%s) %s", claim.booking_id, error.message, error.reason, error.detail)
             await self._record_failure(claim, error.message, is_final=isinstance(error, Refused))
@@ -148,6 +147,17 @@ class Engine:
         except Exception as error:
             logger.exception("booking %d failed", claim.booking_id)
             await self._record_failure(claim, f"Internal error ({type(error).__name__}).", is_final=False)
+
+    async def _caught_up(self, claim: BookingClaim, machine_generation: int) -> bool:
+        """Go on above a machine that is ahead of the database; tell whether nothing is left to write down."""
+        try:
+            await catch_up(claim.booking_id, machine_generation)
+        except Stale:
+            logger.info("booking %d has moved on", claim.booking_id)
+        except Exception as error:
+            logger.warning("booking %d did not catch up: %s", claim.booking_id, _summary(error))
+            return False
+        return True
 
     async def _record_failure(self, claim: BookingClaim, failure: str, *, is_final: bool) -> None:
         """Write a failed attempt down: give a preparation up when its time is over, else try again later."""
@@ -194,6 +204,9 @@ class Engine:
 
     async def _drop_archives(self) -> None:
         await drop_expired_archives()
+
+    async def _close_left_runs(self) -> None:
+        await close_left_runs(self._platform, self._recorder, self._running)
 
     async def _start_servers(self) -> None:
         while True:

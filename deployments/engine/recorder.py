@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -106,7 +107,8 @@ class Recorder:
         try:
             await self._run_unrecorded(flow_name, parameters)
         except WodError as error:
-            if not isinstance(error, Stale) and error.reason != "transition_not_allowed":
+            is_done = isinstance(error, Stale) and error.generation is None
+            if not is_done and error.reason != "transition_not_allowed":
                 self._owed[flow_run.id] = Failed(message=error.message)
                 raise
             logger.info("%s had nothing left to do: %s", flow_run.name, error.message)
@@ -151,21 +153,40 @@ class Recorder:
         """Return the runs that an operator wants cancelled."""
         if not self._is_available:
             return []
+        return await self._runs_in(StateType.CANCELLING)
+
+    async def open_before(self, moment: datetime) -> list[tuple[str, FlowRun]]:
+        """Return the runs that have been Pending or Running since before `moment`, with their flows' names."""
+        if not self._is_available:
+            return []
+        names = {each.deployment_id: name for name, each in self._registered.items()}
+        found = await self._runs_in(StateType.PENDING, StateType.RUNNING)
+        return [
+            (names[run.deployment_id], run)
+            for run in found
+            if run.deployment_id and run.state and run.state.timestamp < moment
+        ]
+
+    async def _runs_in(self, *types: StateType) -> list[FlowRun]:
         ours = [each.deployment_id for each in self._registered.values()]
         return await self._client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
                 deployment_id=FlowRunFilterDeploymentId(any_=ours),
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING])),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types))),
             )
         )
 
+    async def close(self, run_id: UUID, state: State[Any]) -> None:
+        """Tell Prefect how a run has ended, whatever it holds of it."""
+        await self._client.set_flow_run_state(run_id, state, force=True)
+
     async def mark_cancelled(self, run_id: UUID) -> None:
         """Tell Prefect that a run was cancelled."""
-        await self._client.set_flow_run_state(run_id, Cancelled(), force=True)
+        await self.close(run_id, Cancelled())
 
     async def mark_failed(self, run_id: UUID, why: str) -> None:
         """Tell Prefect that a run can't be done, and why."""
-        await self._client.set_flow_run_state(run_id, Failed(message=why), force=True)
+        await self.close(run_id, Failed(message=why))
 
     async def _begin(self, flow_name: str, key: str, label: str, parameters: dict[str, Any]) -> FlowRun | None:
         if not self._is_available:

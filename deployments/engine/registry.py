@@ -16,6 +16,15 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.flows import load_flow_from_entrypoint
 from ruamel.yaml import YAML
 
+from models.rules.booking import Work
+
+FLOW_OF = {
+    Work.SERVE: "serve-booking",
+    Work.REMIND: "remind-booking",
+    Work.END: "end-booking",
+    Work.ABANDON: "abandon-booking",
+}
+
 PREFECT_FILE = Path(__file__).parent.parent / "prefect.yaml"
 
 

@@ -1,0 +1,56 @@
+"""Runs that an engine left open, because it was killed or cut off from Prefect before it could close them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Crashed
+
+from deployments.engine.recorder import Recorder
+from deployments.engine.registry import FLOW_OF
+from models.errors import Refused
+from models.rules.booking import BookingState, Work, due_work
+from models.tables import Booking, utc_now
+from tasks.running_platform import Platform
+
+_DONE = {
+    FLOW_OF[Work.REMIND]: {BookingState.EXPIRING, BookingState.ENDING, BookingState.ENDED},
+    FLOW_OF[Work.END]: {BookingState.ENDED},
+    FLOW_OF[Work.ABANDON]: {BookingState.FAILED},
+}
+
+
+async def close_left_runs(platform: Platform, recorder: Recorder, working_on: Collection[int]) -> None:
+    """Close the runs of bookings that nobody works on and whose work will not be begun again.
+
+    `working_on` are the bookings of this engine. A run younger than a lease is left alone: its engine may
+    have given the booking's lease back, and still be sending the mails.
+    """
+    now = utc_now()
+    lease = timedelta(seconds=platform.settings.lease_seconds)
+    for flow_name, run in await recorder.open_before(now - lease):
+        booking_id = run.parameters.get("booking_id")
+        if booking_id is None or booking_id in working_on:
+            continue
+        try:
+            state = end_of_run(flow_name, (await platform.details(booking_id)).booking, now)
+        except Refused as unknown:  # a database that was restored from a backup knows fewer bookings
+            state = Crashed(message=unknown.message)
+        if state is not None:
+            await recorder.close(run.id, state)
+
+
+def end_of_run(flow_name: str, booking: Booking, now: datetime) -> State[Any] | None:
+    """Return the state in which to close a run that was left open, None while its work may go on."""
+    is_held = booking.lease_until is not None and booking.lease_until >= now
+    booking_state = BookingState(booking.state)
+    work = due_work(booking_state, booking.ends_at, now)
+    if is_held or (work and FLOW_OF[work] == flow_name):
+        return None
+    is_served = flow_name == FLOW_OF[Work.SERVE] and booking.ready_at is not None
+    if is_served or booking_state in _DONE.get(flow_name, ()):
+        return Completed(message="Finished by an engine that could not say so.")
+    return Crashed(message="The engine that ran it is gone.")
