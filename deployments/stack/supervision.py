@@ -44,9 +44,10 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
 
 # The database starts first and stops last.
-_GROUP = """
-[group:platform]
-programs = {names}
+_GROUP_NAME = "platform"
+_GROUP = f"""
+[group:{_GROUP_NAME}]
+programs = {{names}}
 priority = 20
 """
 
@@ -108,14 +109,22 @@ class Supervisor:
             return True
         return True
 
+    def stop(self, service: str) -> None:
+        """Stop a service but the database, until it is started again."""
+        self._call("supervisor.stopProcess", f"{_GROUP_NAME}:{service}")
+
+    def start(self, service: str) -> None:
+        """Start a service that was stopped."""
+        self._call("supervisor.startProcess", f"{_GROUP_NAME}:{service}")
+
     def shut_down(self) -> None:
         """Tell it to stop all services, and then itself."""
         self._call("supervisor.shutdown")
 
-    def _call(self, method: str) -> object:
+    def _call(self, method: str, *arguments: str) -> object:
         try:
             with xmlrpc.client.ServerProxy("http://supervisord", transport=_Transport(self._path)) as server:
-                return getattr(server, method)()
+                return getattr(server, method)(*arguments)
         except (xmlrpc.client.Error, http.client.HTTPException) as error:
             raise OSError(str(error)) from error
 
