@@ -1,4 +1,4 @@
-"""The passwords of seats: derived from the booking, so that nothing has to keep them."""
+"""The passwords of seats and the tokens of hubs: derived from one key, so that nothing has to keep them."""
 
 from __future__ import annotations
 
@@ -22,3 +22,11 @@ def derive_password(key: str, booking_id: int) -> str:
         number, index = divmod(number, len(ALPHABET))
         characters.append(ALPHABET[index])
     return "".join(characters)
+
+
+def hub_token(master: str, backend_name: str) -> str:
+    """Return the token that the engine shows to the hub of a backend: always the same for the same names.
+
+    It has 64 hexadecimal digits, and a hub that knows its own knows neither `master` nor another hub's.
+    """
+    return hmac.new(master.encode(), f"hub token of {backend_name}".encode(), hashlib.sha256).hexdigest()

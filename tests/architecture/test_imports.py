@@ -19,7 +19,7 @@ LAYERS = [
     ("tasks",),
     ("models.store", "models.migrations"),
     ("models.tables",),
-    ("models.manifest", "models.settings"),
+    ("models.backend_list", "models.manifest", "models.settings"),
     ("models.rules",),
     ("models.errors",),
 ]

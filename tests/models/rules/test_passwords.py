@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from models.rules.passwords import ALPHABET, LENGTH, derive_password
+from models.rules.passwords import ALPHABET, LENGTH, derive_password, hub_token
 
 
 def test_a_password_depends_on_key_and_booking_only() -> None:
@@ -26,3 +26,10 @@ def test_passwords_can_be_read_aloud_and_not_guessed() -> None:
 @pytest.mark.parametrize("booking", [0, 1, -1, 10**12])
 def test_a_password_has_its_length_whatever_the_booking(booking: int) -> None:
     assert len(derive_password("a key", booking)) == LENGTH
+
+
+def test_each_backend_has_a_token_of_its_own() -> None:
+    tokens = {hub_token(master, name) for master in ("a key", "another") for name in ("be1", "be2", "be1.local")}
+    assert len(tokens) == 6
+    assert hub_token("a key", "be1") == hub_token("a key", "be1")
+    assert all(len(token) == 64 and int(token, 16) for token in tokens)
