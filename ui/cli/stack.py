@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -39,6 +39,7 @@ from ui.cli.console import errors, output
 
 DEGRADED, NOT_RUNNING = 1, 3
 _WATCH_SECONDS = 0.5
+_ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 app = typer.Typer()
 
@@ -69,6 +70,8 @@ def up(
             _show_start(layout, plan)
             if not only:
                 _sync_catalog(layout, settings.workshops)
+            # From here on signals wait until they are looked for: none can end this between two steps.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
         except BaseException:
             _ignore_signals()
             take_down(layout)
@@ -203,15 +206,13 @@ def _say_up(layout: Layout, plan: Plan, *, already: bool) -> None:
 
 def _stay(layout: Layout, plan: Plan) -> None:
     output.print("Ctrl-C takes it down.")
-    try:
-        while is_supervised(plan):
-            time.sleep(_WATCH_SECONDS)
-    except KeyboardInterrupt:
-        output.print("Taking the platform down …")
-        _ignore_signals()
-        take_down(layout)
-        output.print("The platform is down.")
-        return
+    while is_supervised(plan):
+        if signal.sigtimedwait(_ENDING_SIGNALS, _WATCH_SECONDS):
+            output.print("Taking the platform down …")
+            _ignore_signals()
+            take_down(layout)
+            output.print("The platform is down.")
+            return
     if read_plan(layout) is None:
         output.print("The platform was taken down from elsewhere.")
         return
@@ -220,9 +221,9 @@ def _stay(layout: Layout, plan: Plan) -> None:
 
 
 def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        with suppress(ValueError):
-            signal.signal(number, signal.SIG_IGN)
+    for number in _ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING_SIGNALS)
 
 
 def _progress_table(statuses: list[ServiceStatus], ready: dict[str, float]) -> Table:
