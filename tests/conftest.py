@@ -1,4 +1,4 @@
-"""What tests share: a private PostgreSQL for the whole run, and an empty database for each test."""
+"""What tests share: a private PostgreSQL with a database for each test, and machines to boot."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from machines import Machines, RunningMachine
 from postgres import PrivatePostgres, start_postgres
 
 from models.store.database import Database
@@ -28,3 +29,18 @@ async def database(postgres: PrivatePostgres) -> AsyncIterator[Database]:
     opened = Database(postgres.new_database())
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def machines() -> Iterator[Machines]:
+    """Yield the means to boot machines; skip where that can't be."""
+    with Machines() as running:
+        yield running
+
+
+@pytest.fixture
+def bare_machine(machines: Machines, request: pytest.FixtureRequest) -> Iterator[RunningMachine]:
+    """Yield a bare machine that was just booted: Debian 12, or the suite that the test is parametrized with."""
+    machine = machines.start("bare", getattr(request, "param", "bookworm"))
+    yield machine
+    machine.stop()
