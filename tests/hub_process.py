@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect
 
 ROOT = Path(__file__).parents[1]
 MADE = Path(os.environ.get("WOD_HOME", ROOT / ".wod"))
-CONFIG = ROOT / "deployments/hub/jupyterhub_config.py"
+CONFIGURATION = ROOT / "deployments/hub"
 TOKEN, PROXY_TOKEN = "the-engines-token", "the-proxys-token"
 
 
@@ -46,6 +46,8 @@ class HubProcess:
         (secrets / "wod_hub_token").write_text(TOKEN)
         (secrets / "wod_proxy_token").write_text(PROXY_TOKEN)
         (self.folder / "extra.py").write_text(extra_config)
+        # The account that the hub runs as may not be able to read this clone.
+        shutil.copytree(CONFIGURATION, self.folder / "configuration", ignore=shutil.ignore_patterns("__pycache__"))
         self._give()
 
     def start_proxy(self) -> None:
@@ -70,7 +72,8 @@ class HubProcess:
             "A_SECRET_OF_THE_HUB": "nothing for students",
         }
         python = MADE / "hub-env/bin/python"
-        self._start("hub", [python, "-m", "jupyterhub", "-f", CONFIG], environment)
+        config = self.folder / "configuration/jupyterhub_config.py"
+        self._start("hub", [python, "-m", "jupyterhub", "-f", config], environment)
 
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
         self.processes[name].send_signal(number)

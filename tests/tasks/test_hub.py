@@ -104,8 +104,9 @@ def servers(seats: Seats, seat: int = 0) -> list[psutil.Process]:
 
 async def test_a_student_works_and_is_gone_afterwards(seats: Seats, process: HubProcess, hub: Hub) -> None:
     first, second = seats.accounts
-    began, running, _ = process.log.read_text().partition("JupyterHub is now running")
-    assert running
+    running = "JupyterHub is now running"  # which it says a moment after its first answer
+    await asyncio.to_thread(until, lambda: running in process.log.read_text(), running)
+    began = process.log.read_text().partition(running)[0]
     assert "[W " not in began
     assert "Warning" not in began
     for number in (0, 1):
