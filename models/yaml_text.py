@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -19,6 +20,7 @@ _DEEPEST = 20
 
 _DIRECTIVE = re.compile(r"\A((?:[ ]*(?:#[^\n]*)?\n)*)%[^\n]*")
 _NULLS = {"", "~", "null", "Null", "NULL"}
+_CORE_TAG = re.compile(r"tag:yaml\.org,2002:(str|int|float|bool|null|timestamp|map|seq|merge|value)")
 _SYNTAX_REMEDY = (
     "Check the quotes and the indentation here and just above: text with a colon, #, [ or { goes into quotes,"
     " and an apostrophe inside single quotes is written twice."
@@ -88,6 +90,93 @@ def load_mapping(text: str, path: str) -> tuple[dict[str, Any], list[Problem]]:
     except (YAMLError, ValueError) as error:
         return {}, [Problem(path, 1, 1, f"Not usable: {error}.", "Mend or quote the value.")]
     return {str(name): value for name, value in loaded.items()}, []
+
+
+# The last step of the way to a name itself, where the way without it leads to the name's value.
+NAME = "[key]"
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A document as nested mappings and lists of texts, and where each of them stands.
+
+    `places` are found by the way from the top, such as ("backends", 0, "port"); with NAME at its end, it
+    leads to the name. An empty value is left out of its mapping, but has a place.
+    """
+
+    values: dict[str, Any]
+    places: dict[tuple[str | int, ...], tuple[int, int]]
+
+
+def load_tree(text: str, path: str) -> tuple[Tree | None, list[Problem]]:
+    """Return the one document that `text` is, with every problem of its form; no tree when it is unreadable.
+
+    Names that are given twice, aliases, tags and further documents are problems; the first value counts.
+    """
+    root, problems = compose(text, path)
+    if root is None:
+        return None, problems
+    reader = _TreeReader(path)
+    values = reader.read(root, ()) or {}
+    reader.problems += _further_document(text, path)
+    return Tree(values, reader.places), reader.problems
+
+
+@dataclass
+class _TreeReader:
+    path: str
+    places: dict[tuple[str | int, ...], tuple[int, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+
+    def read(self, node: Node, at: tuple[str | int, ...]) -> Any:
+        self.places[at] = place(node)
+        if id(node) in self.seen:
+            self._note(node, "An alias (*name) is used.", "Write the value out at each place.")
+            return None
+        self.seen.add(id(node))
+        if not _CORE_TAG.fullmatch(str(node.tag)):
+            self._note(node, f"A tag ({node.tag}) is used.", "Write the plain value.")
+            return None
+        if isinstance(node, MappingNode):
+            return self._mapping(node, at)
+        if isinstance(node, SequenceNode):
+            return [self.read(each, (*at, index)) for index, each in enumerate(node.value)]
+        return _scalar_text(node) if isinstance(node, ScalarNode) else None
+
+    def _mapping(self, node: MappingNode, at: tuple[str | int, ...]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, ScalarNode):
+                self._note(key, "A name is not plain text.", "Write `name: value`.")
+                continue
+            name = str(key.value)
+            if (*at, name) in self.places:
+                line = self.places[*at, name, NAME][0]
+                self._note(key, f"`{name}` is given twice (before on line {line}).", "Keep one of the two.")
+                continue
+            self.places[*at, name, NAME] = place(key)
+            content = self.read(value, (*at, name))
+            if content is None:
+                self.places[*at, name] = place(key)  # nothing else stands there
+            else:
+                values[name] = content
+        return values
+
+    def _note(self, node: Node, message: str, remedy: str) -> None:
+        self.problems.append(Problem(self.path, *place(node), message, remedy))
+
+
+def _further_document(text: str, path: str) -> list[Problem]:
+    documents = _documents(_DIRECTIVE.sub(r"\1#", _plain_lines(text)))
+    try:
+        next(documents)
+        further = next(documents, None)
+    except MarkedYAMLError as error:
+        return [_at(error.problem_mark, path, f"Not valid YAML: {error.problem}.", _SYNTAX_REMEDY)]
+    if further is None:
+        return []
+    return [Problem(path, *place(further), "A second document begins (---).", "Write one document a file.")]
 
 
 def _at(mark: Any, path: str, message: str, remedy: str) -> Problem:
