@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from models.errors import Problem, Severity
+from ui.cli.console import print_problems
 
 app = typer.Typer(help="Check workshops, and take them into the catalog.", no_args_is_help=True)
 
@@ -40,7 +38,7 @@ def validate(
         ]
         typer.echo(json.dumps({"workshops": workshops}, indent=2))
     else:
-        _print_problems(problems)
+        print_problems(problems)
         good = len(reports) - len(broken)
         typer.echo(f"{good} of {len(reports)} workshops can be offered.")
     raise typer.Exit(1 if broken else 0)
@@ -70,7 +68,7 @@ def sync(
         fields = {**vars(report), "problems": [problem.as_dict() for problem in report.problems]}
         typer.echo(json.dumps(fields, indent=2))
         return
-    _print_problems(report.problems)
+    print_problems(report.problems)
     for word, keys in (
         ("Taken in", report.changed),
         ("Unchanged", report.unchanged),
@@ -79,11 +77,3 @@ def sync(
     ):
         if keys:
             typer.echo(f"{word}: {', '.join(keys)}")
-
-
-def _print_problems(problems: list[Problem]) -> None:
-    console = Console(soft_wrap=True, highlight=False)
-    for problem in problems:
-        color = "red" if problem.severity is Severity.ERROR else "yellow"
-        place, _, rest = escape(str(problem)).partition(f": {problem.severity}: ")
-        console.print(f"{place}: [{color}]{problem.severity}[/{color}]: {rest}")

@@ -21,6 +21,7 @@ COMMANDS = {
     "status": ("ui.cli.stack", "Show how each service is doing."),
     "logs": ("ui.cli.stack", "Show the log of a service."),
     "demo": ("ui.cli.demo", "Bring the platform up with a first student on it, and show what happens."),
+    "stack": ("ui.cli.stack_file", "Write and check the description of a stack of machines."),
     "catalog": ("ui.cli.catalog", "Check workshops, and take them into the catalog."),
     "book": ("ui.cli.booking", "Book a workshop for a student, as the catalog does."),
     "bench": ("ui.cli.bench", "Measure what things cost, on a platform of its own."),
