@@ -70,7 +70,7 @@ _AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class ListedBackend(BaseModel):
-    """One backend. `homes` None: the folder that the settings name, which only this machine has.
+    """One backend. Without `homes` and `isolation` the settings say how seats are made on this machine.
 
     The account of seat n gets the user number `uid_base` + n, or any that is free. `seat_agent` is the seat
     agent that is installed there and that sudo lets the log-in run; without one, it travels, and sudo must
@@ -86,7 +86,7 @@ class ListedBackend(BaseModel):
     machine: Annotated[str, AfterValidator(_machine)] = LOCAL_MACHINE
     seats: int = Field(ge=1, le=5000)
     homes: _AbsolutePath | None = None
-    isolation: Literal["auto", "accounts", "folders"] = "auto"
+    isolation: Literal["auto", "accounts", "folders"] | None = None
     uid_base: int | None = Field(None, ge=999, le=1_000_000)
     seat_agent: _AbsolutePath | None = None
 

@@ -110,6 +110,12 @@ class Settings(BaseSettings):
     )
 
     # Backends on other machines
+    backends_file: Path | None = Field(
+        None, description="YAML list of the backends; none: this machine is the only one."
+    )
+    ca_file: Path | None = Field(
+        None, description="CA certificates that hubs may have theirs from, besides those that this machine trusts."
+    )
     ssh_key_file: Path | None = Field(None, description="Private key that the engine shows to backends.")
     ssh_known_hosts_file: Path | None = Field(None, description="Host keys of the backends, as in known_hosts.")
 

@@ -58,7 +58,7 @@ class Workshop(SQLModel, table=True):
 
 
 class Backend(SQLModel, table=True):
-    """A machine with a JupyterHub and its seats."""
+    """A machine with a JupyterHub and its seats; `retired` marks one that vanished from the list."""
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
@@ -66,7 +66,15 @@ class Backend(SQLModel, table=True):
     hub_url: str = Field(description="Address that students open.")
     hub_api_url: str = Field(description="Address of the hub's REST API for the engine.")
     machine: str = Field(default="local", description="local, or the machine's ssh address, user@host:port.")
+    homes: str = Field(default="", description="Folder of the seats' homes; empty: that of the settings.")
+    isolation: str = Field(default="", description="How seats are kept apart; empty: as in the settings.")
+    seat_agent: str = Field(default="", description="The seat agent that is installed there; empty: it travels.")
     created_at: datetime = _moment(default_factory=utc_now)
+    ready_at: datetime | None = _moment(
+        default=None, description="When its seats were first seen to be there; until then none is given out."
+    )
+    failure: str = Field(default="", description="Why its seats could not be made or seen, for a person.")
+    retired: bool = False
 
 
 class Seat(SQLModel, table=True):

@@ -13,17 +13,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from models.errors import Problem, Refused, Severity
-from models.rules.variables import platform_variables
+from models.errors import Problem, Severity
 from models.settings import Settings
 from models.store.catalog import digests_in_use, retire_workshops_except, save_workshop, workshops_of_others
 from models.store.database import Database
 from models.tables import utc_now
 from tasks.adapters.git import clone, is_repository
 from tasks.content import WorkshopReport, check_workshop, read_catalog, take_snapshot
-from tasks.operator_variables import load_variables
+from tasks.listed_backends import listed_backends
+from tasks.operator_variables import operator_variables, variables_on
 
 # A snapshot younger than this may belong to a sync that has not committed yet.
 _SNAPSHOT_REST_SECONDS = 3600
@@ -40,29 +39,18 @@ class SyncReport:
     problems: list[Problem] = field(default_factory=list)
 
 
-def known_variables(settings: Settings) -> dict[str, Any]:
-    """Return what a template may use before any booking is known.
-
-    Raises:
-        Refused: variables_file_wrong, naming each problem.
-
-    """
-    operator, problems = load_variables(settings.variables_file)
-    if problems:
-        raise Refused("\n".join(map(str, problems)), reason="variables_file_wrong")
-    host = urlsplit(settings.url("hub")).hostname or settings.backend_name
-    return platform_variables(settings, settings.backend_name, host, operator)
-
-
 def check_catalog(folder: Path, settings: Settings) -> list[WorkshopReport]:
     """Check all workshops of a folder as this platform would offer them.
 
     Raises:
-        Refused: as read_catalog and known_variables do.
+        Refused: as read_catalog, listed_backends and operator_variables do.
 
     """
-    variables = known_variables(settings)
-    return [check_workshop(each, settings.seats, variables) for each in read_catalog(folder)]
+    backends = listed_backends(settings)
+    seats = [backend.seats for backend in backends]
+    # Backends differ in their names alone, and what can be rendered on one can be on all.
+    variables = variables_on(settings, operator_variables(settings), backends[0].name, backends[0].hub_url)
+    return [check_workshop(each, seats, variables) for each in read_catalog(folder)]
 
 
 async def sync_workshops(database: Database, settings: Settings, source: str) -> SyncReport:
@@ -72,7 +60,7 @@ async def sync_workshops(database: Database, settings: Settings, source: str) ->
     run keep the content that they were reserved with.
 
     Raises:
-        Refused: catalog_not_found, catalog_empty, variables_file_wrong, repository_address.
+        Refused: catalog_not_found, catalog_empty, variables_file_wrong, backends_file_wrong, repository_address.
         StepFailed: when a repository can't be fetched.
 
     """

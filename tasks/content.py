@@ -6,7 +6,7 @@ import dataclasses
 import io
 import re
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -76,14 +76,16 @@ def read_catalog(folder: Path) -> list[WorkshopFolder]:
     return [WorkshopFolder(each.name, each, _base_of(each)) for each in folders]
 
 
-def check_workshop(folder: WorkshopFolder, seats: int, platform: Mapping[str, Any]) -> WorkshopReport:
-    """Return everything that is wrong with a workshop on a backend with `seats` seats.
+def check_workshop(
+    folder: WorkshopFolder, backend_seats: Sequence[int], platform: Mapping[str, Any]
+) -> WorkshopReport:
+    """Return everything that is wrong with a workshop on backends that have so many seats each.
 
     `platform` are the variables of `platform_variables`. Each template is rendered for a seat in each of
     its modes; when its conditions depend on the seat, for all seats.
     """
     files, problems = _files_of(folder)
-    manifest, offer, about_manifest = _check_manifest(folder, files, seats)
+    manifest, offer, about_manifest = _check_manifest(folder, files, backend_seats)
     names = {file.name for file in files}
     problems += about_manifest + _missing_files(folder.key, manifest, names)
     first, last = (offer.first, offer.last) if offer else (1, 1)
@@ -209,7 +211,7 @@ def _missing_files(key: str, manifest: WorkshopManifest | None, names: set[str])
 
 
 def _check_manifest(
-    folder: WorkshopFolder, files: Iterable[WorkshopFile], seats: int
+    folder: WorkshopFolder, files: Iterable[WorkshopFile], backend_seats: Sequence[int]
 ) -> tuple[WorkshopManifest | None, SeatOffer | None, list[Problem]]:
     label, own = f"{folder.key}/{MANIFEST_FILE}", folder.path.resolve()
     file = next((each for each in files if each.name == MANIFEST_FILE and each.path.is_relative_to(own)), None)
@@ -222,7 +224,7 @@ def _check_manifest(
     manifest, problems = parse_manifest(text, label)
     if manifest is None:
         return None, None, problems
-    offer, remarks = offer_seats(manifest.seat_range, manifest.capacity, seats)
+    offer, remarks = offer_seats(manifest.seat_range, manifest.capacity, backend_seats)
     for remark in remarks:
         line, column = manifest.places.get(remark.field, (0, 0))
         problems.append(dataclasses.replace(remark, path=label, line=line, column=column))

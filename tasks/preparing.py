@@ -40,7 +40,7 @@ async def generate_notebooks(booking_id: int) -> None:
     booking = await _in_preparation(booking_id)
     password = derive_password(platform.settings.secret("password_key"), booking_id)
     variables = booking_variables(
-        platform.variables,
+        platform.variables(booking.backend),
         booking.workshop.key,
         booking.seat.number,
         booking.workshop.seat_first,

@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from models.backend_list import LOCAL_MACHINE
 from models.errors import Refused
+from models.rules.passwords import hub_token
 from models.settings import Settings
 from models.store.bookings import BookingDetails, details
 from models.store.database import Database
@@ -19,7 +21,7 @@ from tasks.adapters.hub import Hub
 from tasks.adapters.machine import LocalMachine, Machine
 from tasks.adapters.smtp import Mailer
 from tasks.adapters.ssh import SshMachine
-from tasks.catalog_sync import known_variables
+from tasks.operator_variables import operator_variables, variables_on
 from tasks.seats import SeatPlace
 
 
@@ -46,7 +48,7 @@ class Platform:
         return self.machines[backend.machine]
 
     def _machine(self, backend: Backend) -> Machine:
-        if backend.machine == "local":
+        if backend.machine == LOCAL_MACHINE:
             return LocalMachine(backend.name)
         known_hosts, client_key = self.settings.ssh_known_hosts_file, self.settings.ssh_key_file
         if known_hosts is None or client_key is None:
@@ -60,12 +62,19 @@ class Platform:
             known_hosts=known_hosts,
             client_key=client_key,
             python=("sudo", "-n", "python3"),
+            seat_agent=("sudo", "-n", backend.seat_agent) if backend.seat_agent else (),
         )
 
     def hub(self, backend: Backend) -> Hub:
-        """Return the REST client of a backend's hub."""
+        """Return the REST client of a backend's hub.
+
+        The hub of this machine knows the platform's own token, any other one that is derived from it.
+        """
         if backend.hub_api_url not in self.hubs:
-            self.hubs[backend.hub_api_url] = Hub(backend.hub_api_url, self.settings.secret("hub_token"))
+            token = self.settings.secret("hub_token")
+            if backend.machine != LOCAL_MACHINE:
+                token = hub_token(token, backend.name)
+            self.hubs[backend.hub_api_url] = Hub(backend.hub_api_url, token, ca_file=self.settings.ca_file)
         return self.hubs[backend.hub_api_url]
 
     def place(self, booking: BookingDetails) -> SeatPlace:
@@ -73,16 +82,19 @@ class Platform:
         return SeatPlace(
             account=booking.seat.account,
             generation=booking.booking.seat_generation,
-            homes=self.settings.homes,
-            isolation=self.settings.isolation,
+            homes=Path(booking.backend.homes or self.settings.homes),
+            isolation=booking.backend.isolation or self.settings.isolation,
             # Arguments can be seen by all, and who knows the reference may end the booking.
             booking=hashlib.sha256(booking.booking.reference.encode()).hexdigest()[:16],
         )
 
+    def variables(self, backend: Backend) -> dict[str, Any]:
+        """Return what templates may use on a backend, as the operator's variables stood at the start."""
+        return variables_on(self.settings, self._operator_variables, backend.name, backend.hub_url)
+
     @cached_property
-    def variables(self) -> dict[str, Any]:
-        """What templates may use before any booking is known, as the settings stood at the start."""
-        return known_variables(self.settings)
+    def _operator_variables(self) -> dict[str, Any]:
+        return operator_variables(self.settings)
 
     @property
     def snapshots(self) -> Path:

@@ -7,7 +7,9 @@ raises StepFailed, with the reason that the seat agent gave (`disk_full`, `seat_
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,7 @@ READING_SHARE = 0.7
 
 _ADAPTERS = Path(__file__).parent / "adapters"
 _PARTS = {"open": ("seat_home", "seat_content"), "collect": ("seat_home", "seat_reader")}
+_ALL_PARTS = ("seat_home", "seat_content", "seat_reader")
 _ERRORS: dict[int, type[WodError]] = {STALE: Stale, REFUSED: Refused, FAILED: StepFailed}
 
 
@@ -59,14 +62,22 @@ class SeatWork:
 
 
 async def ensure_seats(
-    machine: Machine, homes: Path, accounts: list[str], *, owner: str, isolation: str = "auto"
+    machine: Machine,
+    homes: Path,
+    accounts: list[str],
+    *,
+    owner: str,
+    isolation: str = "auto",
+    uid_base: int | None = None,
 ) -> bool:
     """Make the seats that are missing and tell whether any was; new ones let nobody in.
 
-    `owner` names the platform (its state folder); an account of somebody else raises Refused
-    (`account_taken`, naming all), as does a folder that students can't reach (`homes_unreachable`).
+    The first new account gets the user number `uid_base` + 1 if it is the first of `accounts`, and so on; None:
+    any that is free. `owner` names the platform (its state folder); an account of somebody else raises Refused
+    (`account_taken`, naming all), as do numbers of somebody else (`user_number_taken`) and a folder that
+    students can't reach (`homes_unreachable`).
     """
-    arguments = {"accounts": accounts, "owner": owner, "isolation": isolation}
+    arguments = {"accounts": accounts, "owner": owner, "isolation": isolation, "uid_base": uid_base}
     return bool((await _call(machine, "ensure", homes, arguments, timeout_seconds=ENSURE_SECONDS))["changed"])
 
 
@@ -157,8 +168,12 @@ async def _call(
         given |= {name: value for name, value in vars(where).items() if name != "homes"}
         where = where.homes
     given["homes"] = str(where)
+    if machine.seat_agent:
+        agent = [*machine.seat_agent, _installed_version()]
+    else:
+        agent = [*machine.python, "-I", "-S", "-c", _travelling_program(verb)]
     done = await machine.run(
-        [*machine.python, "-I", "-S", "-c", _agent_source(verb), verb, json.dumps(given)],
+        [*agent, verb, json.dumps(given)],
         stdin=stdin,
         stdout_to=stdout_to,
         timeout_seconds=timeout_seconds,
@@ -193,10 +208,41 @@ def _answer_of(done: Completed) -> dict[str, Any] | None:
 
 
 @cache
-def _agent_source(verb: str) -> str:
-    """Return a program that makes the agent's modules that a verb needs out of their sources, and runs it."""
-    names = [*_PARTS.get(verb, ("seat_home",)), "seat_agent"]
-    sources = {f"tasks.adapters.{name}": (_ADAPTERS / f"{name}.py").read_text() for name in names}
+def seat_agent_program() -> bytes:
+    """Return the seat agent as one program to install, that only root may write to: SEAT-AGENT VERSION VERB JSON.
+
+    It does nothing for a caller of another release than its own, and says so (`seat_agent_differs`).
+    """
+    return _INSTALLED.format(version=_installed_version(), failed=FAILED, loading=_loading(_ALL_PARTS)).encode()
+
+
+# Isolated (-I) and without site packages (-S), as the travelling program is.
+_INSTALLED = """\
+#!/usr/bin/python3 -IS
+import json, sys
+VERSION = "{version}"
+if sys.argv[1:2] != [VERSION]:
+    message = "The seat agent that is installed here is of another release. Install the backend anew."
+    print(json.dumps({{"reason": "seat_agent_differs", "message": message}}), file=sys.stderr)
+    sys.exit({failed})
+del sys.argv[1]
+{loading}
+"""
+
+
+@cache
+def _installed_version() -> str:
+    return hashlib.sha256(_loading(_ALL_PARTS).encode()).hexdigest()[:16]
+
+
+@cache
+def _travelling_program(verb: str) -> str:
+    return _loading(_PARTS.get(verb, ("seat_home",)))
+
+
+def _loading(parts: Sequence[str]) -> str:
+    """Return a program that makes the agent's modules out of their sources, and runs it."""
+    sources = {f"tasks.adapters.{name}": (_ADAPTERS / f"{name}.py").read_text() for name in (*parts, "seat_agent")}
     return "\n".join(
         [
             "import sys, types",

@@ -69,7 +69,7 @@ print(json.dumps(seen))
 
 
 def report_on(folder: Path) -> WorkshopReport:
-    return check_workshop(WorkshopFolder(folder.name, folder), SEATS, PLATFORM)
+    return check_workshop(WorkshopFolder(folder.name, folder), [SEATS], PLATFORM)
 
 
 def deliver(key: str, home: Path, mode: str = "WKSHP", seat: int = 0) -> Path:

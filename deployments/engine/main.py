@@ -9,13 +9,15 @@ import signal
 import socket
 import threading
 import uuid
+from collections.abc import Sequence
 
 from deployments.engine.engine import Engine
 from deployments.engine.recorder import Recorder
+from models.backend_list import ListedBackend
 from models.settings import load_settings
 from models.store.database import Database
 from tasks.adapters.smtp import Mailer
-from tasks.backends import ensure_local_backend
+from tasks.backends import ensure_backend, ensure_until_ready, take_in
 from tasks.running_platform import Platform, use_platform
 
 
@@ -28,12 +30,24 @@ async def run_engine(stop: asyncio.Event) -> None:
     platform = Platform(settings, Database(settings.secret("database_url")), Mailer(settings), owner)
     use_platform(platform)
     try:
-        seats = asyncio.create_task(ensure_local_backend(platform))
+        backends = await take_in(platform)
+        ensuring = asyncio.create_task(_ensure(platform, backends))
         async with Recorder(worker_name=f"engine on {socket.gethostname()}") as recorder:
-            await seats
+            if settings.backends_file is None:
+                await ensuring
             await Engine(platform, recorder).run(stop)
+        ensuring.cancel()
+        await asyncio.wait([ensuring])
     finally:
         await platform.close()
+
+
+async def _ensure(platform: Platform, backends: Sequence[ListedBackend]) -> None:
+    """Have the seats of all backends made; only a platform that is all on this machine can't do without them."""
+    if platform.settings.backends_file is None:
+        await ensure_backend(platform, backends[0])
+    else:
+        await asyncio.gather(*(ensure_until_ready(platform, each) for each in backends))
 
 
 def main() -> None:

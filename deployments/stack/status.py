@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -10,11 +11,15 @@ from typing import Any
 
 import psutil
 
+from deployments.stack.credentials import read_secret
 from deployments.stack.database import why_engine_not_ready
 from deployments.stack.layout import Layout
 from deployments.stack.plan import Plan
 from deployments.stack.probes import why_not_ready
 from deployments.stack.supervision import Supervised, Supervisor
+from models.store.backends import BackendCondition, backend_conditions
+from models.store.condition import DATABASE_AWAY, TABLES_MISSING
+from models.store.database import Database
 
 SERVERS_OF_STUDENTS = "students"
 _SINGLE_USER = "jupyterhub-singleuser"
@@ -68,6 +73,22 @@ def look(
         _status(layout, plan, name, supervised.get(name), reason, with_usage=with_usage)
         for name, reason in zip(names, reasons, strict=True)
     ]
+
+
+def look_at_backends(layout: Layout) -> list[BackendCondition]:
+    """Return how the backends are doing, by number; none while the database is away."""
+    return asyncio.run(_look_at_backends(read_secret(layout, "database_url")))
+
+
+async def _look_at_backends(database_url: str) -> list[BackendCondition]:
+    database = Database(database_url)
+    try:
+        async with database.transaction() as session:
+            return await backend_conditions(session)
+    except (*DATABASE_AWAY, TABLES_MISSING):
+        return []
+    finally:
+        await database.close()
 
 
 def students_memory_mb(layout: Layout, plan: Plan) -> float:

@@ -1,7 +1,8 @@
-"""Which seats and ports a workshop gets on a backend whose seats count from 1."""
+"""Which seats and ports a workshop gets on backends whose seats count from 1."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.errors import Problem, Refused, Severity
@@ -26,13 +27,15 @@ def usable_range(first: int, last: int, seats: int) -> tuple[int, int] | None:
 
 
 def offer_seats(
-    wanted: tuple[int, int] | None, capacity: int | None, seats: int
+    wanted: tuple[int, int] | None, capacity: int | None, backend_seats: Sequence[int]
 ) -> tuple[SeatOffer | None, list[Problem]]:
     """Return what can be offered of what a manifest wants, and what is to be said about it.
 
-    No range means all seats, no capacity as many as there are seats in the range. The problems name their
-    field and have neither path nor place: the caller knows those.
+    `backend_seats` is how many seats each backend has; the range is one of seat numbers, which each of them
+    counts from 1. No range means all seats, no capacity as many as there are seats in the range on all
+    backends together. The problems name their field and have neither path nor place: the caller knows those.
     """
+    seats = max(backend_seats)
     first, last = wanted or (1, seats)
     usable = usable_range(first, last, seats)
     if usable is None:
@@ -43,7 +46,8 @@ def offer_seats(
     if usable != (first, last):
         partly = f"Only the seats {usable[0]} to {usable[1]} of {first} to {last} exist here and are offered."
         problems.append(_remark("range", partly, f"Choose a range within 1 to {seats}."))
-    size = usable[1] - usable[0] + 1
+    ranges = [found for each in backend_seats if (found := usable_range(*usable, each))]
+    size = sum(found[1] - found[0] + 1 for found in ranges)
     offered = size if capacity is None else min(max(capacity, 0), size)
     if capacity is not None and capacity > size:
         over = f"The capacity {capacity} is more than the {size} seats of the range; {size} are offered."

@@ -1,4 +1,4 @@
-"""The catalog in SQL: workshops, backends and seats, and what is free."""
+"""The catalog in SQL: workshops, and what is free."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import distinct, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models.errors import Refused
 from models.rules.booking import FINAL_STATES
-from models.store.bookings import known_id
 from models.tables import Backend, Booking, Seat, Workshop
 
 _FINAL = [state.value for state in FINAL_STATES]
@@ -92,9 +90,11 @@ async def offers(session: AsyncSession) -> Sequence[Offer]:
     held = select(col(Booking.id)).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
     free = (
         select(func.count(col(Seat.id)))
+        .join(Backend, col(Backend.id) == col(Seat.backend_id))
         .where(
             col(Seat.number).between(Workshop.seat_first, Workshop.seat_last),
             col(Seat.retired).is_(False),
+            col(Backend.ready_at).is_not(None),
             ~held.exists(),
         )
         .correlate(Workshop)
@@ -117,54 +117,6 @@ async def offer(session: AsyncSession, key: str) -> Offer:
         if each.workshop.key == key:
             return each
     raise Refused("There is no such workshop. Choose one from the catalog.", reason="workshop_unknown")
-
-
-async def save_backend(session: AsyncSession, backend: Backend, accounts: Sequence[str]) -> None:
-    """Insert or update a backend and its seats; `accounts` are those of its seats from number 1 on.
-
-    Seats beyond the last account are retired: not offered again, but their bookings go on.
-
-    Raises:
-        Refused: seat_in_use, when a seat with a booking would get another account.
-    """
-    values = backend.model_dump(include={"name", "number", "hub_url", "hub_api_url", "machine"})
-    written = await session.execute(
-        insert(Backend)
-        .values(**values, created_at=backend.created_at)
-        .on_conflict_do_update(index_elements=["number"], set_=values)
-        .returning(col(Backend.id))
-    )
-    backend_id = known_id(written.scalar_one())
-    known = {
-        seat.number: seat for seat in await session.scalars(select(Seat).where(col(Seat.backend_id) == backend_id))
-    }
-    for number, account in enumerate(accounts, start=1):
-        seat = known.get(number)
-        if seat is None:
-            session.add(Seat(backend_id=backend_id, number=number, account=account))
-        elif seat.account != account or seat.retired:
-            # Only what differs is written: a seat that is written can't be booked at that moment.
-            await _refuse_rename_in_use(session, seat, account)
-            seat.account, seat.retired = account, False
-    await session.execute(
-        update(Seat)
-        .where(
-            col(Seat.backend_id) == backend_id,
-            col(Seat.number) > len(accounts),
-            col(Seat.retired).is_(False),
-        )
-        .values(retired=True)
-    )
-
-
-async def _refuse_rename_in_use(session: AsyncSession, seat: Seat, account: str) -> None:
-    held = select(col(Booking.id)).where(col(Booking.seat_id) == seat.id, col(Booking.state).not_in(_FINAL))
-    if seat.account != account and await session.scalar(held.limit(1)) is not None:
-        raise Refused(
-            f"The seat {seat.account} is in use and can't become {account}. Set seat_prefix and port_base back,"
-            " or end its booking first.",
-            reason="seat_in_use",
-        )
 
 
 async def _popular_ids(session: AsyncSession) -> set[int]:

@@ -15,7 +15,7 @@ from models.errors import Refused
 from models.rules.booking import FINAL_STATES, FIRST_MAIL, BookingState
 from models.store.availability import next_free_seat
 from models.store.bookings import announce_work, known_id, promise_mail
-from models.tables import Booking, BookingLog, Seat, Workshop
+from models.tables import Backend, Booking, BookingLog, Seat, Workshop
 
 _FINAL = [state.value for state in FINAL_STATES]
 
@@ -112,18 +112,35 @@ async def _refuse_second_booking(session: AsyncSession, email_key: str) -> None:
 
 
 async def _lock_free_seat(session: AsyncSession, workshop: Workshop) -> Seat | None:
-    """Lock the free seat of the workshop that was used least; rows locked by others are passed over."""
-    held = select(col(Booking.id)).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
+    """Lock the free seat of the workshop that was used least, on the backend that is least in use.
+
+    Rows locked by others are passed over.
+    """
+    unfinished = (col(Booking.seat_id) == col(Seat.id)) & col(Booking.state).not_in(_FINAL)
+    held = select(col(Booking.id)).where(unfinished)
+    load = (
+        select(
+            col(Seat.backend_id).label("backend_id"),
+            (func.count(col(Booking.id)) * 1.0 / func.count(col(Seat.id))).label("share"),
+        )
+        .outerjoin(Booking, unfinished)
+        .where(col(Seat.retired).is_(False))
+        .group_by(col(Seat.backend_id))
+        .subquery()
+    )
     seat: Seat | None = await session.scalar(
         select(Seat)
+        .join(Backend, col(Backend.id) == col(Seat.backend_id))
+        .join(load, load.c.backend_id == col(Seat.backend_id))
         .where(
             col(Seat.number).between(workshop.seat_first, workshop.seat_last),
             col(Seat.retired).is_(False),
-            ~held.exists(),
+            col(Backend.ready_at).is_not(None),
+            ~held.correlate(Seat).exists(),
         )
-        .order_by(col(Seat.generation), col(Seat.number))
+        .order_by(load.c.share, col(Seat.generation), col(Backend.number), col(Seat.number))
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=Seat, skip_locked=True)
     )
     return seat
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from models.errors import StepFailed
+from models.errors import Refused, StepFailed
 
 REQUEST_SECONDS = 30.0
 POLL_SECONDS = 0.2
@@ -29,18 +31,22 @@ class ServerState(StrEnum):
 class Hub:
     """A hub's REST API at `url` (the hub's or its proxy's address, without /hub/api), with a service's token.
 
+    A certificate must be of an authority that this machine trusts (OpenSSL's defaults, SSL_CERT_FILE), or of
+    one in `ca_file`.
+
     Errors are StepFailed: `hub_unreachable` when nothing, or only a proxy, answers; `hub_busy` when it asks
     to wait, or something takes longer than it may; `hub_refused` for any other answer than promised;
     `spawn_failed` when a server can't be started. Nothing is tried again but waiting for what is under way.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, *, ca_file: Path | None = None) -> None:
         self._url = url
         self._client = httpx.AsyncClient(
             base_url=f"{url.rstrip('/')}/hub/api",
             headers={"Authorization": f"token {token}"},
             timeout=REQUEST_SECONDS,
             trust_env=False,
+            verify=_trust(ca_file),
         )
 
     async def close(self) -> None:
@@ -146,6 +152,18 @@ class Hub:
     def _check_time(deadline: float, message: str) -> None:
         if monotonic() > deadline:
             raise StepFailed(message, reason="hub_busy")
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise Refused(
+                f"The certificates in {ca_file} (setting ca_file) can't be read: {error}.", reason="ca_file_wrong"
+            ) from None
+    return context
 
 
 def _path(name: str) -> str:

@@ -39,11 +39,13 @@ class Machine(Protocol):
     """A machine that runs argument lists; no shell ever reads them.
 
     `name` is what people call it. `python` starts a Python of at least 3.9 there, with the rights that the
-    work on seats needs (so it may begin with sudo).
+    work on seats needs (so it may begin with sudo). `seat_agent` starts the seat agent that is installed there
+    with those rights; where none is, it is empty, and the agent travels.
     """
 
     name: str
     python: Sequence[str]
+    seat_agent: Sequence[str]
 
     async def run(
         self,
@@ -87,9 +89,15 @@ async def run_checked(
 class LocalMachine:
     """The machine that this process runs on. Commands get a plain environment, none of our variables."""
 
-    def __init__(self, name: str = "local", python: Sequence[str] = (sys.executable,)) -> None:
+    def __init__(
+        self,
+        name: str = "local",
+        python: Sequence[str] = (sys.executable,),
+        seat_agent: Sequence[str] = (),
+    ) -> None:
         self.name = name
         self.python = python
+        self.seat_agent = seat_agent
 
     async def run(
         self,

@@ -108,11 +108,13 @@ def wipe(seat: Seat, generation: int) -> dict[str, object]:
     return {"changed": True}
 
 
-def ensure(homes: Path, accounts: list[str], isolation: str, owner: str) -> dict[str, object]:
+def ensure(
+    homes: Path, accounts: list[str], isolation: str, owner: str, uid_base: int | None
+) -> dict[str, object]:
     """Make the folder of the homes, and every seat that is missing."""
     is_changed = ensure_folders(homes, 0o711 if has_accounts(isolation) else 0o700)
     if has_accounts(isolation):
-        is_changed |= ensure_accounts(homes, accounts, comment_of(owner))
+        is_changed |= ensure_accounts(homes, accounts, comment_of(owner), uid_base)
     if accounts and not is_reachable(Seat(homes, accounts[0], isolation)):
         raise Trouble(
             REFUSED,
@@ -154,7 +156,7 @@ def ensure_folders(homes: Path, mode: int) -> bool:
     return is_changed
 
 
-def ensure_accounts(homes: Path, accounts: list[str], comment: str) -> bool:
+def ensure_accounts(homes: Path, accounts: list[str], comment: str, uid_base: int | None) -> bool:
     """Make the accounts that are missing, locked; none is made if one is there and is somebody else's."""
     import grp
 
@@ -180,13 +182,24 @@ def ensure_accounts(homes: Path, accounts: list[str], comment: str) -> bool:
         )
     shell = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
     own = ("--no-create-home", "--user-group", "--shell", shell, "--comment", comment)
-    missing = [account for account in accounts if account not in present]
+    missing = {account: number for number, account in enumerate(accounts, start=1) if account not in present}
+    if uid_base is not None:
+        check_numbers({uid_base + number for number in missing.values()})
     moved = [account for account, home in present.items() if home != str(homes / account)]
-    for account in missing:
-        run_tool("useradd", "--home-dir", str(homes / account), *LOCKED, *own, account)
+    for account, number in missing.items():
+        uid = () if uid_base is None else ("--uid", str(uid_base + number))
+        run_tool("useradd", "--home-dir", str(homes / account), *uid, *LOCKED, *own, account)
     for account in moved:
         run_tool("usermod", "--home", str(homes / account), account)
     return bool(missing or moved)
+
+
+def check_numbers(uids: set[int]) -> None:
+    """Refuse user numbers that accounts have already."""
+    taken = sorted(f"{user.pw_uid} ({user.pw_name})" for user in pwd.getpwall() if user.pw_uid in uids)
+    if taken:
+        what = f"These user numbers, meant for seats, are taken: {', '.join(taken)}. Choose another uid_base."
+        raise Trouble(REFUSED, "user_number_taken", what)
 
 
 def halt(homes: Path, isolation: str) -> dict[str, object]:

@@ -27,7 +27,8 @@ class SshMachine:
     """A machine reached over ssh as `user@host` or `user@host:port`, by key, its own key being known.
 
     `known_hosts` is required: a machine with another key than written there is not talked to. `client_key`
-    is a private key file. Commands run with the rights of the user; `python` may begin with sudo.
+    is a private key file. Commands run with the rights of the user; `python` and
+    `seat_agent` may begin with sudo.
     """
 
     def __init__(
@@ -38,10 +39,12 @@ class SshMachine:
         known_hosts: Path,
         client_key: Path,
         python: Sequence[str] = ("python3",),
+        seat_agent: Sequence[str] = (),
     ) -> None:
         target = urlsplit(f"//{address}")
         self.name = name
         self.python = python
+        self.seat_agent = seat_agent
         self._host = target.hostname or ""
         self._port = target.port or 22
         self._username = target.username or ()

@@ -7,7 +7,8 @@ import pytest
 
 from models.errors import Refused, StepFailed
 from models.settings import Settings
-from models.store.catalog import offers, save_backend
+from models.store.backends import offer_backend, take_in_backends
+from models.store.catalog import offers
 from models.store.reservations import Reservation, reserve
 from models.tables import Backend, utc_now
 from tasks import catalog_sync
@@ -78,7 +79,8 @@ async def test_what_vanished_is_retired_while_its_booking_keeps_its_content(
 ):
     async with database.transaction() as session:
         backend = Backend(name="be", number=1, hub_url="", hub_api_url="")
-        await save_backend(session, backend, [f"student{n}" for n in range(1, 11)])
+        await take_in_backends(session, [backend], {1: 10})
+        await offer_backend(session, 1, [f"student{n}" for n in range(1, 11)], utc_now())
     await sync_workshops(database, settings, str(catalog))
     async with database.transaction() as session:
         booking = await reserve(session, wish("a"), utc_now(), hour_seconds=1)

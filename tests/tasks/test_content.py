@@ -52,7 +52,7 @@ def workshop(catalog: Path, key: str = "WKSHP-X", **files: str | bytes | dict[st
 
 
 def check(folder: WorkshopFolder, **platform: Any) -> WorkshopReport:
-    return check_workshop(folder, 100, PLATFORM | platform)
+    return check_workshop(folder, [100], PLATFORM | platform)
 
 
 def errors(report: WorkshopReport) -> list[Problem]:
@@ -501,7 +501,7 @@ def test_which_published_workshops_can_be_offered_and_why_not() -> None:
 @needs_content
 def test_published_workshops_pass_once_their_variables_are_defined() -> None:
     for folder in read_catalog(CONTENT):
-        report = check_workshop(folder, 2000, PLATFORM | OPERATOR)
+        report = check_workshop(folder, [2000], PLATFORM | OPERATOR)
         assert report.can_be_offered, report.problems
 
 
@@ -512,7 +512,7 @@ def test_published_workshops_pass_once_their_variables_are_defined() -> None:
 )
 def test_published_workshops_come_out_as_valid_notebooks_for_each_seat(key: str, tmp_path: Path) -> None:
     folder = next(each for each in read_catalog(CONTENT) if each.key == f"WKSHP-{key}")
-    report = check_workshop(folder, 2000, PLATFORM | OPERATOR)
+    report = check_workshop(folder, [2000], PLATFORM | OPERATOR)
     assert report.offer is not None
     for seat in range(report.offer.first, report.offer.first + 6):
         delivered = deliver(report, tmp_path, seat=seat, **OPERATOR)

@@ -16,9 +16,9 @@ from ui_browser import CHROMIUM, WIDE, OpenPage, catalog_command, note_complaint
 from ui_services import Process, Shop, api_command, api_environment, free_port, serve_process
 
 from models.settings import Settings
-from models.store.catalog import save_backend
+from models.store.backends import offer_backend, take_in_backends
 from models.store.database import Database
-from models.tables import Backend
+from models.tables import Backend, utc_now
 from ui.api.client import ApiClient
 
 SEATS = 40
@@ -55,7 +55,8 @@ async def shop(settings: Settings) -> AsyncIterator[Shop]:
             hub_api_url="http://127.0.0.1:1",
             machine="local",
         )
-        await save_backend(session, backend, [f"student{number}" for number in range(1, SEATS + 1)])
+        await take_in_backends(session, [backend], {1: SEATS})
+        await offer_backend(session, 1, [f"student{number}" for number in range(1, SEATS + 1)], utc_now())
     yield Shop(database, settings)
     await database.close()
 

@@ -176,6 +176,18 @@ async def test_health_tells_what_waits(shop, client):
     assert (health.status, health.parts["engine"].ok, health.parts["mail"].ok) == ("degraded", True, False)
 
 
+async def test_health_tells_which_backend_is_not_ready_and_not_why(shop, client):
+    await shop.rows("UPDATE backend SET failure = 'localhost can''t be reached over ssh.'")
+    health = client.health()
+    assert (health.status, health.parts["backends"].ok) == ("degraded", False)
+    assert "localhost" in health.parts["backends"].message
+    assert "ssh" not in health.parts["backends"].message
+    await shop.rows("UPDATE backend SET failure = '', ready_at = NULL")
+    assert client.health().status == "degraded"
+    await shop.rows("UPDATE backend SET retired = true")
+    assert client.health().status == "ok"
+
+
 async def test_health_tells_of_a_database_of_another_release(shop, web, client):
     await shop.rows("UPDATE alembic_version SET version_num = '0000'")
     try:

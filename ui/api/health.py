@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
 from models.settings import Settings
+from models.store.backends import BackendCondition, backend_conditions
 from models.store.condition import (
     DATABASE_AWAY,
     TABLES_MISSING,
@@ -33,27 +35,30 @@ async def read_health(response: Response, settings: SettingsHere, database: Data
     """Return how the platform is doing.
 
     503 means that this API can't serve: its database is away, or has other tables than it needs. When only
-    the engines or the mail server lag, bookings are taken all the same: 200, with the status `degraded`.
+    the engines, the mail server or a backend lag, bookings are taken all the same: 200, with the status
+    `degraded`.
     """
     try:
         async with database.transaction() as session:
             at = await revision(session)
-            waiting = await backlog(session, utc_now()) if at == newest_revision() else None
+            is_newest = at == newest_revision()
+            waiting = await backlog(session, utc_now()) if is_newest else None
+            conditions = await backend_conditions(session) if is_newest else []
     except DATABASE_AWAY:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return Health(status="down", parts={"database": Part(ok=False, message="The database is away.")})
     except TABLES_MISSING:
-        at, waiting = "none", None
+        at, waiting, conditions = "none", None, []
     answers = Part(ok=True, message="The database answers.")
     if waiting is None:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         wrong = f"The database is at migration {at}; this release needs {newest_revision()}."
         return Health(status="down", parts={"database": answers, "migrations": Part(ok=False, message=wrong)})
     fits = Part(ok=True, message=f"The database is at migration {at}, as this release needs it.")
-    engine, mail = _engine(waiting, settings), _mail(waiting)
+    engine, mail, backends = _engine(waiting, settings), _mail(waiting), _backends(conditions)
     return Health(
-        status="ok" if engine.ok and mail.ok else "degraded",
-        parts={"database": answers, "migrations": fits, "engine": engine, "mail": mail},
+        status="ok" if engine.ok and mail.ok and backends.ok else "degraded",
+        parts={"database": answers, "migrations": fits, "engine": engine, "mail": mail, "backends": backends},
     )
 
 
@@ -69,3 +74,12 @@ def _mail(waiting: Backlog) -> Part:
     ok = waiting.mail_seconds <= _MAIL_LIMIT_SECONDS
     message = "No promised mail waits for long." if ok else "Promised mails wait to be sent."
     return Part(ok=ok, message=message, seconds=round(waiting.mail_seconds, 1))
+
+
+def _backends(conditions: Sequence[BackendCondition]) -> Part:
+    # Why not is for `wod status`: it may name machines and accounts, and everybody may ask here.
+    unwell = [each.name for each in conditions if not each.is_well]
+    message = (
+        f"Not all seats are there: {', '.join(unwell)}." if unwell else "The seats of all backends are there."
+    )
+    return Part(ok=not unwell, message=message)

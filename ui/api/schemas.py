@@ -156,4 +156,4 @@ class Health(BaseModel):
     """
 
     status: Literal["ok", "degraded", "down"]
-    parts: dict[Literal["database", "migrations", "engine", "mail"], Part]
+    parts: dict[Literal["database", "migrations", "engine", "mail", "backends"], Part]

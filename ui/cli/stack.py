@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from deployments.stack.layout import Layout, find_layout
@@ -32,9 +34,10 @@ from deployments.stack.lifecycle import (
 from deployments.stack.plan import Plan, read_plan
 from deployments.stack.preflight import ensure_state
 from deployments.stack.remember import remember_settings
-from deployments.stack.status import ServiceStatus, look, students_memory_mb
+from deployments.stack.status import ServiceStatus, look, look_at_backends, students_memory_mb
 from models.errors import Refused
 from models.settings import load_settings
+from models.store.backends import BackendCondition
 from ui.cli.console import errors, output
 
 DEGRADED, NOT_RUNNING = 1, 3
@@ -106,7 +109,7 @@ def down(
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show how each service is doing.
+    """Show how each service and backend is doing.
 
     The exit status is 0 when all are ready, 1 when some are not, 3 when the platform is down.
     """
@@ -121,22 +124,27 @@ def status(
         raise typer.Exit(NOT_RUNNING)
     statuses = look(layout, plan, with_usage=True)
     students_mb = students_memory_mb(layout, plan)
+    backends = look_at_backends(layout)
+    is_ready = all(each.ready for each in statuses) and all(each.is_well for each in backends)
     if as_json:
         answer = {
             "state": str(layout.state),
             "up": True,
-            "ready": all(each.ready for each in statuses),
+            "ready": is_ready,
             "memory_mb": round(sum(each.memory_mb or 0 for each in statuses), 1),
             "students_memory_mb": round(students_mb, 1),
             "addresses": plan.addresses,
             "services": [each.as_dict() for each in statuses],
+            "backends": [asdict(each) for each in backends],
         }
         output.print_json(json.dumps(answer))
     else:
         output.print(_status_table(statuses))
         if students_mb:
             output.print(f"Students' servers take another {students_mb:.0f} MB.", highlight=False)
-    raise typer.Exit(0 if all(each.ready for each in statuses) else DEGRADED)
+        if len(backends) > 1 or not all(each.is_well for each in backends):
+            output.print(_backends_table(backends))
+    raise typer.Exit(0 if is_ready else DEGRADED)
 
 
 @app.command()
@@ -245,6 +253,17 @@ def _status_table(statuses: list[ServiceStatus]) -> Table:
         table.add_row(each.name, state, port, _duration(each.seconds), memory, str(each.restarts))
     total = sum(each.memory_mb or 0 for each in statuses)
     table.add_row("", "", "", "", f"{total:.0f} MB", "", style="bold")
+    return table
+
+
+def _backends_table(backends: list[BackendCondition]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("backend", "state", "seats"):
+        table.add_column(heading, justify="right" if heading == "seats" else "left")
+    for each in backends:
+        why = each.failure or ("" if each.is_ready else "its seats are being made")
+        state = "[green]ready[/green]" if each.is_ready else "[red]not ready[/red]"
+        table.add_row(each.name, f"{state}: {escape(why)}" if why else state, str(each.seats))
     return table
 
 

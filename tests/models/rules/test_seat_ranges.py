@@ -45,10 +45,35 @@ def test_offer_seats(
     offer: SeatOffer | None,
     problems: list[tuple[str, str]],
 ) -> None:
-    offered, found = offer_seats(wanted, capacity, 100)
+    offered, found = offer_seats(wanted, capacity, [100])
 
     assert offered == offer
     assert [(problem.field, problem.severity) for problem in found] == problems
+
+
+@pytest.mark.parametrize(
+    ("wanted", "capacity", "backend_seats", "offer", "fields"),
+    [
+        ((1, 20), None, [100, 100], SeatOffer(1, 20, 40), []),
+        ((1, 20), 30, [100, 100], SeatOffer(1, 20, 30), []),
+        ((1, 20), 50, [100, 100], SeatOffer(1, 20, 40), ["capacity"]),
+        ((11, 20), None, [15, 100], SeatOffer(11, 20, 15), []),
+        ((11, 20), None, [10, 15], SeatOffer(11, 15, 5), ["range"]),
+        (None, None, [10, 20, 5], SeatOffer(1, 20, 35), []),
+        ((21, 30), None, [10, 20], None, ["range"]),
+    ],
+)
+def test_a_range_counts_on_each_backend(
+    wanted: tuple[int, int] | None,
+    capacity: int | None,
+    backend_seats: list[int],
+    offer: SeatOffer | None,
+    fields: list[str],
+) -> None:
+    offered, found = offer_seats(wanted, capacity, backend_seats)
+
+    assert offered == offer
+    assert [problem.field for problem in found] == fields
 
 
 @pytest.mark.parametrize(("base", "seat", "first", "port"), [(16051, 52, 52, 16051), (16051, 60, 52, 16059)])

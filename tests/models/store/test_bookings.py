@@ -5,8 +5,9 @@ import pytest
 
 from models.errors import Refused, Stale
 from models.rules.booking import BookingEvent, BookingState, MailKind
+from models.store.backends import offer_backend, take_in_backends
 from models.store.bookings import details_by_reference, leave, log_of, move
-from models.store.catalog import offers, save_backend, save_workshop
+from models.store.catalog import offers, save_workshop
 from models.store.reservations import Reservation, SeatTaken, reserve
 from models.store.work import (
     claim_booking,
@@ -27,7 +28,8 @@ LEASE = timedelta(seconds=30)
 async def offer(database, key="WKSHP-One", *, capacity=20, seats=(1, 20), backend_seats=40, **values):
     async with database.transaction() as session:
         backend = Backend(name="be1", number=1, hub_url="http://hub", hub_api_url="http://hub/api")
-        await save_backend(session, backend, [f"student{n}" for n in range(1, backend_seats + 1)])
+        await take_in_backends(session, [backend], {1: backend_seats})
+        await offer_backend(session, 1, [f"student{n}" for n in range(1, backend_seats + 1)], utc_now())
         row = {
             "title": key,
             "description": "",
