@@ -66,16 +66,19 @@ class Platform:
         )
 
     def hub(self, backend: Backend) -> Hub:
-        """Return the REST client of a backend's hub.
-
-        The hub of this machine knows the platform's own token, any other one that is derived from it.
-        """
+        """Return the REST client of a backend's hub."""
         if backend.hub_api_url not in self.hubs:
-            token = self.settings.secret("hub_token")
-            if backend.machine != LOCAL_MACHINE:
-                token = hub_token(token, backend.name)
+            token = self.token(backend)
             self.hubs[backend.hub_api_url] = Hub(backend.hub_api_url, token, ca_file=self.settings.ca_file)
         return self.hubs[backend.hub_api_url]
+
+    def token(self, backend: Backend) -> str:
+        """Return what is shown to a backend's hub: on this machine the token of the settings, else one of its own.
+
+        So who breaks into one backend can't speak to the hub of another.
+        """
+        token = self.settings.secret("hub_token")
+        return token if backend.machine == LOCAL_MACHINE else hub_token(token, backend.name)
 
     def place(self, booking: BookingDetails) -> SeatPlace:
         """Return where on its machine a booking's seat is, with the generation that may work on it."""
