@@ -27,6 +27,7 @@ LAYERS = [
 # A library that has one home, so that it can be replaced there.
 HOMES = {
     "asyncssh": ("tasks.adapters",),
+    "cryptography": ("tasks.adapters",),
     "aiosmtplib": ("tasks.adapters",),
     "nbformat": ("tasks.adapters",),
     "httpx": ("tasks.adapters", "ui.api.client", "deployments"),
