@@ -12,14 +12,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from models.errors import Problem
-from models.yaml_text import compose, load_mapping, place
+from models.yaml_text import NAME, Tree, load_tree
 
 LOCAL_MACHINE = "local"
 
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 _MACHINE = re.compile(r"[a-z_][a-z0-9_-]*@(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _HIGHEST_PORT = 65535
 
@@ -37,7 +36,7 @@ def _wrong(message: str) -> PydanticCustomError:
 
 
 def _host_name(value: str) -> str:
-    if not _NAME.fullmatch(value):
+    if not _HOST_NAME.fullmatch(value):
         raise _wrong("is not the name of a machine: letters, digits, dots and dashes, at most 63")
     return value
 
@@ -102,55 +101,46 @@ def parse_backends(text: str, path: str) -> tuple[tuple[ListedBackend, ...], lis
 
     `path` is the name of the file in the problems.
     """
-    root, problems = compose(text, path)
-    if root is None:
-        return (), problems
-    values, problems = load_mapping(text, path)
-    if problems:
-        return (), problems
+    tree, problems = load_tree(text, path)
+    if tree is None or problems:
+        return (), sorted(problems)
     try:
-        listed = _BackendList.model_validate(values).backends
+        listed = _BackendList.model_validate(tree.values).backends
     except ValidationError as error:
-        return (), sorted(_problem(each, root, path) for each in error.errors(include_url=False))
-    problems = sorted(_problems_together(listed, root, path))
+        return (), sorted(_problem(each, tree, path) for each in error.errors(include_url=False))
+    problems = sorted(_problems_together(listed, tree, path))
     return () if problems else tuple(sorted(listed, key=lambda each: each.number)), problems
 
 
-def _problem(error: Any, root: Node, path: str) -> Problem:
-    location = error["loc"]
-    field = str(location[-1])
-    at = _place_of(root, location)
+def _problem(error: Any, tree: Tree, path: str) -> Problem:
+    way = error["loc"]
+    at, field = _place(tree, way), str(way[-1])
     if error["type"] == "missing":
         return Problem(path, *at, f"`{field}` is missing.", f"Add a line `{field}: …`.", field=field)
     if error["type"] == "extra_forbidden":
-        known = ListedBackend.model_fields if len(location) > 1 else _BackendList.model_fields
+        known = ListedBackend.model_fields if len(way) > 1 else _BackendList.model_fields
         alike = difflib.get_close_matches(field, known, n=1)
         remedy = f"Did you mean `{alike[0]}`?" if alike else f"Remove it; the fields are: {', '.join(known)}."
+        at = tree.places[*way, NAME]
         return Problem(path, *at, f"`{field}` is not a field here.", remedy, field=field)
     return Problem(path, *at, f"`{field}`: {error['msg']}.", "Correct it.", field=field)
 
 
-def _problems_together(listed: Sequence[ListedBackend], root: Node, path: str) -> Iterator[Problem]:
+def _problems_together(listed: Sequence[ListedBackend], tree: Tree, path: str) -> Iterator[Problem]:
     for field, why in _SINGLE.items():
         values = [getattr(each, field) for each in listed]
         for index, value in enumerate(values):
             if Counter(values)[value] > 1:
-                at = _place_of(root, ("backends", index, field))
+                at = _place(tree, ("backends", index, field))
                 what = f"Another backend has the {field} {value}, too."
                 yield Problem(path, *at, what, f"Choose another: {why}.", field=field)
     for index, each in enumerate(listed):
         if each.machine != LOCAL_MACHINE and each.homes is None:
             what = f"`homes` is missing: {each.name} is another machine."
             remedy = "Add a line `homes: …` with the folder there in which the seats' homes are."
-            yield Problem(path, *_place_of(root, ("backends", index)), what, remedy, field="homes")
+            yield Problem(path, *_place(tree, ("backends", index)), what, remedy, field="homes")
 
 
-def _place_of(root: Node, location: Sequence[str | int]) -> tuple[int, int]:
-    """Return line and column of the value at a location, or of the innermost thing around it."""
-    node = root
-    for part in location:
-        if isinstance(node, SequenceNode) and isinstance(part, int):
-            node = node.value[part]
-        elif isinstance(node, MappingNode):
-            node = next((value for key, value in node.value if key.value == part), node)
-    return place(node)
+def _place(tree: Tree, way: tuple[str | int, ...]) -> tuple[int, int]:
+    """Return line and column of what a way leads to, or of the innermost thing around it."""
+    return next(tree.places[way[:length]] for length in range(len(way), -1, -1) if way[:length] in tree.places)

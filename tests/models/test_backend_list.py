@@ -56,9 +56,9 @@ def test_a_list_is_read_whole_and_ordered_by_number() -> None:
         (("    homes: /student\n", ""), [(2, 5, "homes")]),
         (("isolation: accounts", "isolation: none"), [(9, 16, "isolation")]),
         (("uid_base: 2000", "uid_base: 0"), [(10, 15, "uid_base")]),
-        (("uid_base: 2000", "uidbase: 2000"), [(10, 14, "uidbase")]),
+        (("uid_base: 2000", "uidbase: 2000"), [(10, 5, "uidbase")]),
         (("seat_agent: /usr", "seat_agent: usr"), [(11, 17, "seat_agent")]),
-        (("backends:", "backend:"), [(1, 1, "backends"), (2, 3, "backend")]),
+        (("backends:", "backend:"), [(1, 1, "backend"), (1, 1, "backends")]),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(change: tuple[str, str], found: list[tuple[int, int, str]]) -> None:
