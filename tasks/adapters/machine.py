@@ -6,18 +6,20 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from models.errors import StepFailed
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KILLED_SECONDS = 2
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as shells report them
+
+OnLine = Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ class Machine(Protocol):
         *,
         stdin: bytes = b"",
         stdout_to: Path | None = None,
+        on_line: OnLine | None = None,
         timeout_seconds: float,
     ) -> Completed:
         """Run a command, feed it `stdin`, and return how it ended, whatever its exit status.
 
         With `stdout_to`, its output goes to that file, which appears whole, for nobody else to read, when the
-        command succeeded, and is left alone when it did not. A command that can't be started ends with 126
-        or 127.
+        command succeeded, and is left alone when it did not. With `on_line`, each line that it writes is handed
+        over as it comes, without its end; a last one that has no end is not, and `stdout` stays empty. A
+        command that can't be started ends with 126 or 127.
 
         Raises StepFailed: `timeout` when it took too long, it and its children being killed;
         `machine_unreachable` when the machine can't be reached, or was lost on the way.
@@ -105,6 +109,7 @@ class LocalMachine:
         *,
         stdin: bytes = b"",
         stdout_to: Path | None = None,
+        on_line: OnLine | None = None,
         timeout_seconds: float,
     ) -> Completed:
         """Run a command as `Machine.run` promises."""
@@ -124,7 +129,10 @@ class LocalMachine:
                 return Completed(status, b"", str(error).encode())
             try:
                 async with asyncio.timeout(timeout_seconds):
-                    stdout, stderr = await process.communicate(stdin)
+                    if on_line:
+                        stdout, stderr = b"", await _hand_over_lines(process, stdin, on_line)
+                    else:
+                        stdout, stderr = await process.communicate(stdin)
             except BaseException as error:
                 await _kill_group(process)
                 if isinstance(error, TimeoutError):
@@ -133,6 +141,39 @@ class LocalMachine:
             done = Completed(exit_status(process.returncode or 0), stdout or b"", stderr)
             output.is_whole = done.status == 0
             return done
+
+
+async def _hand_over_lines(process: asyncio.subprocess.Process, stdin: bytes, on_line: OnLine) -> bytes:
+    feeding = asyncio.create_task(_feed(cast(asyncio.StreamWriter, process.stdin), stdin))
+    errors = asyncio.create_task(cast(asyncio.StreamReader, process.stderr).read())
+    try:
+        await read_lines(cast(asyncio.StreamReader, process.stdout).read, on_line)
+        await feeding
+        stderr = await errors
+        await process.wait()
+        return stderr
+    finally:
+        feeding.cancel()
+        errors.cancel()
+        await asyncio.gather(feeding, errors, return_exceptions=True)
+
+
+async def _feed(stream: asyncio.StreamWriter, stdin: bytes) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):
+        stream.write(stdin)
+        await stream.drain()
+    stream.close()
+
+
+async def read_lines(read: Callable[[int], Awaitable[bytes]], on_line: OnLine) -> None:
+    """Hand over each whole line that is read, of any length, without its end."""
+    rest: list[bytes] = []
+    while block := await read(65536):
+        first, *lines = block.split(b"\n")
+        rest.append(first)
+        for line in lines:
+            on_line(b"".join(rest))
+            rest = [line]
 
 
 async def _kill_group(process: asyncio.subprocess.Process) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import asyncssh
 
 from models.errors import StepFailed
-from tasks.adapters.machine import Completed, delivery, exit_status, timed_out
+from tasks.adapters.machine import Completed, OnLine, delivery, exit_status, read_lines, timed_out
 
 # OpenSSH's own limit of sessions on a connection (MaxSessions) is 10; some are left for people.
 SESSIONS_AT_ONCE = 8
@@ -60,6 +60,7 @@ class SshMachine:
         *,
         stdin: bytes = b"",
         stdout_to: Path | None = None,
+        on_line: OnLine | None = None,
         timeout_seconds: float,
     ) -> Completed:
         """Run a command as `Machine.run` promises.
@@ -77,6 +78,7 @@ class SshMachine:
                         with suppress(BrokenPipeError, ConnectionResetError):
                             process.stdin.write(stdin)
                             process.stdin.write_eof()
+                        stderr = await _hand_over_lines(process, on_line) if on_line else b""
                         ended = await process.wait()
                 except BaseException as error:
                     process.terminate()
@@ -90,7 +92,7 @@ class SshMachine:
                 if status in (124, 137) and monotonic() - started >= timeout_seconds:
                     raise timed_out(argv, self.name, timeout_seconds)
                 output.is_whole = status == 0
-                return Completed(status, _bytes(ended.stdout), _bytes(ended.stderr))
+                return Completed(status, _bytes(ended.stdout), stderr + _bytes(ended.stderr))
 
     async def close(self) -> None:
         """Close the connection; the next command opens another."""
@@ -139,6 +141,18 @@ class SshMachine:
             reason="machine_unreachable",
             detail=detail,
         )
+
+
+async def _hand_over_lines(process: asyncssh.SSHClientProcess[bytes], on_line: OnLine) -> bytes:
+    errors = asyncio.create_task(process.stderr.read())
+    try:
+        with suppress(asyncssh.Error, ConnectionError):  # the connection is lost, which the caller sees
+            await read_lines(process.stdout.read, on_line)
+            return await errors
+        return b""
+    finally:
+        errors.cancel()
+        await asyncio.gather(errors, return_exceptions=True)
 
 
 def _bytes(output: bytes | str | None) -> bytes:

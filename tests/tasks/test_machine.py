@@ -71,6 +71,49 @@ async def test_a_command_need_not_read_its_stdin(machine: Machine) -> None:
     assert done.status == 0
 
 
+async def test_lines_are_handed_over_whole_while_the_command_runs(machine: Machine) -> None:
+    came: list[tuple[float, bytes]] = []
+    script = "echo first; echo trouble >&2; sleep 1; cat; printf 'é %0200000d\\n\\nno end' 7"
+    done = await machine.run(
+        ["sh", "-c", script],
+        stdin=b"given\n",
+        on_line=lambda line: came.append((time.monotonic(), line)),
+        timeout_seconds=QUICK,
+    )
+    long = "é ".encode() + b"0" * 199_999 + b"7"
+    assert [line for _, line in came] == [b"first", b"given", long, b""]
+    assert came[1][0] - came[0][0] > 0.8
+    assert (done.status, done.stdout, done.stderr) == (0, b"", b"trouble\n")
+
+
+async def test_a_command_that_hands_over_lines_need_not_read_its_stdin(machine: Machine) -> None:
+    came: list[bytes] = []
+    script = "head -c 5000000 /dev/zero >&2; echo done"
+    done = await machine.run(
+        ["sh", "-c", script], stdin=bytes(3_000_000), on_line=came.append, timeout_seconds=QUICK
+    )
+    assert (done.status, came, len(done.stderr)) == (0, [b"done"], 5_000_000)
+
+
+async def test_handing_over_lines_ends_with_the_time_of_the_command(machine: Machine) -> None:
+    came: list[bytes] = []
+    with pytest.raises(StepFailed) as raised:
+        await machine.run(["sh", "-c", "echo one; sleep 300"], on_line=came.append, timeout_seconds=1)
+    assert (raised.value.reason, came) == ("timeout", [b"one"])
+
+
+async def test_what_goes_wrong_with_a_line_ends_the_command(machine: Machine, tmp_path: Path) -> None:
+    note = tmp_path / "child"
+
+    def break_down(line: bytes) -> None:
+        raise ValueError(line)
+
+    script = f"echo $$ > {note}; echo one; exec sleep 300"
+    with pytest.raises(ValueError, match="one"):
+        await machine.run(["sh", "-c", script], on_line=break_down, timeout_seconds=2)
+    await until(lambda: not psutil.pid_exists(int(note.read_text())), "the command ended")
+
+
 async def test_output_goes_to_a_file_when_the_command_succeeds(machine: Machine, tmp_path: Path) -> None:
     target = tmp_path / "output"
     target.write_text("before")
@@ -188,13 +231,16 @@ async def test_a_machine_that_is_away_is_reported_and_reached_when_it_is_back(tm
         machine = keys.machine(port)
         assert (await machine.run(["true"], timeout_seconds=QUICK)).status == 0
         running = asyncio.create_task(machine.run(["sleep", "10"], timeout_seconds=QUICK))
+        telling = asyncio.create_task(machine.run(["sleep", "10"], on_line=print, timeout_seconds=QUICK))
         await asyncio.sleep(0)
         await until(lambda: "sleep" in names_of_children(), "it runs")
     with pytest.raises(StepFailed) as lost:
         await running
     with pytest.raises(StepFailed) as away:
         await machine.run(["true"], timeout_seconds=QUICK)
-    assert lost.value.reason == away.value.reason == "machine_unreachable"
+    with pytest.raises(StepFailed) as lost_too:
+        await telling
+    assert {error.value.reason for error in (lost, lost_too, away)} == {"machine_unreachable"}
     async with ssh_server(keys, port):
         assert (await machine.run(["true"], timeout_seconds=QUICK)).status == 0
         await machine.close()
