@@ -155,7 +155,7 @@ class Command(Resource):
     argv: tuple[str, ...]
     stamp: str
     user: str = "root"
-    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     folder: str = "/"
     stdin: bytes = field(default=b"", repr=False)
     timeout_seconds: float = 600
