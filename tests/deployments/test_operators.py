@@ -57,6 +57,12 @@ class Operator:
         )
         return done.stdout
 
+    def retry(self, run):
+        """Do what the button "Retry" of Prefect's UI does."""
+        wish = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "Retry from the UI"}
+        answer = self.ask(f"flow_runs/{run['id']}/set_state", state=wish, force=False)
+        assert answer["status"] == "ACCEPT"
+
     async def wait_for(self, find, timeout_seconds=60):
         deadline = time.monotonic() + timeout_seconds
         while not (found := find()):
@@ -130,6 +136,25 @@ async def test_an_operator_cancels_a_preparation_that_hangs(platform):
     await operator.wait_for(lambda: state(platform, reference) == "failed")
     await platform.mailbox.wait_for(MailKind.APOLOGY, "cancelled@example.com", 60)
     await operator.wait_for(lambda: operator.runs(id={"any_": [run["id"]]})[0]["state"]["type"] == "CANCELLED")
+
+
+async def test_an_operator_retries_a_preparation_after_mending_its_cause():
+    # The engine's own next attempt is far away.
+    with own_platform(
+        retry_first_seconds=1800, retry_longest_seconds=1800, prepare_limit_seconds=3600
+    ) as platform:
+        operator = Operator(platform)
+        records = platform.settings.homes / ".seats"
+        aside = records.rename(records.with_name("aside"))
+        reference = await post_booking(platform, "retried@example.com")
+        (run,) = await operator.wait_for(lambda: operator.runs(state={"type": {"any_": ["FAILED"]}}))
+        assert state(platform, reference) == "preparing"
+        aside.rename(records)
+        operator.retry(run)
+        await operator.wait_for(lambda: state(platform, reference) == "ready")
+        await platform.mailbox.wait_for(MailKind.CREDENTIALS, "retried@example.com", 60)
+        await operator.wait_for(lambda: [each["state"]["type"] for each in operator.runs()] == ["COMPLETED"])
+        assert [each["id"] for each in operator.runs()] == [run["id"]]
 
 
 async def test_what_can_not_be_done_fails_with_the_reason(platform):
