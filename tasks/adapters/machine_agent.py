@@ -100,15 +100,16 @@ class Work:
         work += [(key, self.remove) for key in others]
         kept = self._kept_services(services)
         self._do(work)
-        if dropped and not self.is_dry:
+        if services and not self.is_dry:
             settle_services(kept)
 
     def undo_role(self) -> None:
         """Take everything off, in reverse order."""
         keys = list(self.notes.own)[::-1]
-        kept = self._kept_services([key for key in keys if self.notes.own[key]["kind"] == "service"])
+        services = [key for key in keys if self.notes.own[key]["kind"] == "service"]
+        kept = self._kept_services(services)
         self._do([(key, self.remove) for key in keys])
-        if keys:
+        if services:
             settle_services(kept)
 
     def ensure(self, key: str) -> None:

@@ -178,7 +178,7 @@ def remove_tree(*folders: Path) -> None:
 
 def difference(path: Path, content: bytes) -> str:
     """Return what would change in a text file, as a unified diff of at most LONGEST_DIFF lines."""
-    is_there = path.is_file()
+    is_there = path.is_file() and not path.is_symlink()  # a link is replaced, not what it points to
     before = path.read_bytes() if is_there else b""
     if b"\0" in before or b"\0" in content:
         return f"binary, {len(content)} bytes"

@@ -1,0 +1,404 @@
+"""The installer's agent on this machine, in a folder of the test's: all but what belongs to a whole system."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import pwd
+import stat
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+import pytest
+from installer_samples import WHY, Installer, agents, details, events, is_root, seen, tar_of
+from ssh_servers import until
+
+from models.errors import StepFailed
+from models.resources import Command, File, Folder, Link, Resource, Service, Tree
+from tasks.adapters.machine import LocalMachine
+from tasks.machines import _MODULES, read_facts
+
+pytestmark = [pytest.mark.integration, pytest.mark.skipif(not is_root(), reason="the installer works as root")]
+PYTHON = ("/usr/bin/python3",) if Path("/usr/bin/python3").exists() else (sys.executable,)
+
+
+@pytest.fixture
+def installer(tmp_path: Path) -> Installer:
+    (tmp_path / "etc").mkdir()
+    return Installer(LocalMachine("the machine", PYTHON), tmp_path / "state")
+
+
+@pytest.fixture
+def etc(tmp_path: Path, installer: Installer) -> Path:
+    return tmp_path / "etc"
+
+
+def every_kind(etc: Path, content: bytes = b"one\n") -> list[Resource]:
+    return [
+        Folder(f"{etc}/wod", mode=0o750, group="daemon", why=WHY),
+        File(f"{etc}/wod/new", content, why=WHY),
+        File(f"{etc}/wod/secret", b"Secret-1" + content, owner="daemon", mode=0o600, is_secret=True, why=WHY),
+        File(f"{etc}/theirs", content, why=WHY),
+        File(f"{etc}/linked", content, why=WHY),
+        Link(f"{etc}/link", "wod/new", why=WHY),
+        Link(f"{etc}/file", "wod/new", why=WHY),
+        Tree(f"{etc}/tree", tar_of({"a/b.sh": content}), why=WHY),
+        Command("count", ("sh", "-c", f"cat >> {etc}/count"), "1", stdin=b"once\n", why=WHY),
+    ]
+
+
+def put_theirs(etc: Path) -> None:
+    """Put there what a machine may have before the installer comes."""
+    (etc / "theirs").write_text("theirs\n")
+    (etc / "theirs").chmod(0o640)
+    (etc / "file").write_text("a file of theirs\n")
+    (etc / "linked").symlink_to("theirs")
+    os.chown(etc / "theirs", pwd.getpwnam("daemon").pw_uid, 0)
+
+
+# Ensuring
+
+
+async def test_a_role_is_planned_made_once_and_taken_off_without_a_trace(installer: Installer, etc: Path) -> None:
+    put_theirs(etc)
+    role = every_kind(etc)
+    before = seen(etc.parent)
+    plan = await installer.plan(*role)
+    assert seen(etc.parent) == before
+    first = await installer.apply(*role)
+    assert set(events(plan).values()) == set(events(first).values()) == {"changed"}
+    assert details(plan) == details(first)
+    assert (etc / "wod/new").read_bytes() == (etc / "theirs").read_bytes() == b"one\n"
+    assert not (etc / "linked").is_symlink()
+    assert stat.S_IMODE((etc / "wod").stat().st_mode) == 0o750
+    assert (etc / "wod/secret").stat().st_uid == pwd.getpwnam("daemon").pw_uid
+    assert ((etc / "file").readlink(), (etc / "link").readlink()) == (Path("wod/new"), Path("wod/new"))
+    after = seen(etc.parent)
+    second = await installer.apply(*role)
+    assert set(events(second).values()) == {"same"}
+    assert second.failure is None
+    assert seen(etc.parent) == after
+    (etc / "count").unlink()
+    await installer.undo()
+    assert seen(etc.parent) == before
+
+
+@pytest.mark.parametrize("damage", ["content", "mode", "owner", "gone", "link", "tree"])
+async def test_what_somebody_changed_is_made_right_again(installer: Installer, etc: Path, damage: str) -> None:
+    role = every_kind(etc)
+    await installer.apply(*role)
+    path, key = etc / "wod/new", f"file {etc}/wod/new"
+    if damage == "content":
+        path.write_text("edited")
+    elif damage == "mode":
+        path.chmod(0o666)
+    elif damage == "owner":
+        os.chown(path, 12345, 12345)
+    elif damage == "gone":
+        path.unlink()
+    elif damage == "link":
+        path, key = etc / "link", f"link {etc}/link"
+        path.unlink()
+        path.symlink_to("elsewhere")
+    else:
+        path, key = etc / "tree/.made", f"tree {etc}/tree"
+        path.write_text("another digest")
+    report = await installer.apply(*role)
+    assert [outcome.key for outcome in report.changed] == [key]
+    assert (etc / "wod/new").read_bytes() == b"one\n"
+    assert (etc / "wod/new").stat().st_uid == 0
+    assert set(events(await installer.apply(*role)).values()) == {"same"}
+
+
+async def test_a_tree_is_exactly_what_its_archive_holds(installer: Installer, etc: Path) -> None:
+    await installer.apply(Tree(f"{etc}/tree", tar_of({"old": b"1", "a/b": b"1"}, 0o777), why=WHY))
+    (etc / "tree/stray").write_text("of somebody")
+    await installer.apply(Tree(f"{etc}/tree", tar_of({"new": b"2", "a/b": b"2"}, 0o600), why=WHY))
+    assert sorted(path.name for path in (etc / "tree").rglob("*")) == [".made", "a", "b", "new"]
+    assert {path.stat().st_uid for path in (etc / "tree").rglob("*")} == {0}
+    assert stat.S_IMODE((etc / "tree/a/b").stat().st_mode) == 0o644
+    assert [path.name for path in etc.iterdir()] == ["tree"]
+
+
+async def test_a_tree_that_is_no_tar_leaves_the_one_before(installer: Installer, etc: Path) -> None:
+    await installer.apply(Tree(f"{etc}/tree", tar_of({"a": b"1"}), why=WHY))
+    report = await installer.apply(Tree(f"{etc}/tree", b"no tar", why=WHY))
+    assert report.failure
+    assert "tar" in report.failure.detail
+    assert (etc / "tree/a").read_bytes() == b"1"
+
+
+async def test_a_command_runs_once_for_each_stamp_with_the_rights_it_names(installer: Installer) -> None:
+    def command(stamp: str, folder: str) -> Command:
+        script = f'echo "$(id -un) $HOME $LEVEL $PWD $(cat)" >> {folder}/told'
+        values = {"user": "daemon", "environment": {"LEVEL": "7"}, "folder": "/usr", "stdin": b"given"}
+        return Command("tell", ("sh", "-c", script), stamp, why=WHY, **values)  # type: ignore[arg-type]
+
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        for stamp, event in [("1", "changed"), ("1", "same"), ("2", "changed"), ("2", "same")]:
+            assert events(await installer.apply(command(stamp, folder))) == {"command tell": event}
+        home = pwd.getpwnam("daemon").pw_dir
+        assert Path(folder, "told").read_text() == f"daemon {home} 7 /usr given\n" * 2
+
+
+# Dropping and sharing
+
+
+async def test_what_a_role_no_longer_has_is_taken_off(installer: Installer, etc: Path) -> None:
+    put_theirs(etc)
+    before = seen(etc)
+    await installer.apply(*every_kind(etc))
+    (etc / "count").unlink()
+    report = await installer.plan(Folder(f"{etc}/new", why=WHY))
+    assert len(report.changed) == 10
+    report = await installer.apply(Folder(f"{etc}/new", why=WHY))
+    assert [outcome.event for outcome in report.outcomes].count("changed") == 9  # what a command did stays
+    (etc / "new").rmdir()
+    assert seen(etc) == before
+
+
+async def test_what_another_role_has_stays(installer: Installer, etc: Path) -> None:
+    (etc / "shared").write_text("theirs\n")
+    other = Installer(installer.machine, installer.state, "backend")
+    shared = File(f"{etc}/shared", b"ours\n", why=WHY)
+    await installer.apply(shared)
+    assert events(await other.apply(shared)) == {shared.key: "same"}
+    assert events(await installer.apply()) == {shared.key: "same"}
+    assert (etc / "shared").read_text() == "ours\n"
+    await other.undo()
+    assert (etc / "shared").read_text() == "theirs\n"
+    assert not installer.state.exists()
+
+
+async def test_folders_that_hold_something_stay(installer: Installer, etc: Path) -> None:
+    await installer.apply(Folder(f"{etc}/data", why=WHY))
+    (etc / "data/work").write_text("somebody's")
+    report = await installer.undo()
+    assert details(report) == {f"folder {etc}/data": "stays, as it is not empty"}
+    assert (etc / "data/work").exists()
+
+
+# Failing
+
+
+async def test_a_failure_skips_the_rest_and_says_why(installer: Installer, etc: Path) -> None:
+    script = "echo secret-free; for n in $(seq 2000); do echo line $n; done; echo the end >&2; exit 7"
+    failing = Command("break", ("sh", "-c", script), "1", stdin=b"Secret-1", why=WHY)
+    report = await installer.apply(Folder(f"{etc}/a", why=WHY), failing, Folder(f"{etc}/b", why=WHY))
+    assert list(events(report).values()) == ["changed", "failed", "skipped"]
+    assert report.failure
+    assert report.failure.key == "command break"
+    assert "exit status 7" in report.failure.detail
+    assert report.failure.detail.endswith("the end")
+    assert len(report.failure.detail) < 2400
+    assert not (etc / "b").exists()
+    assert [outcome.event for outcome in installer.heard].count("begun") == 2
+
+
+@pytest.mark.parametrize(
+    ("resource", "told"),
+    [
+        (File("{etc}/nowhere/file", b"", why=WHY), "No such file or directory: {etc}/nowhere"),
+        (File("{etc}/folder", b"", why=WHY), "{etc}/folder is there already and is a folder"),
+        (File("{etc}/new", b"", owner="nobody-such", why=WHY), "no account nobody-such"),
+        (Link("{etc}/folder", "x", why=WHY), "{etc}/folder is there already and is a folder"),
+        (Folder("{etc}/file", why=WHY), "{etc}/file is there already and is not a folder"),
+        (Folder("{etc}/link", why=WHY), "{etc}/link is there already and is not a folder"),
+        (Tree("{etc}/folder", tar_of({}), why=WHY), "{etc}/folder is there already"),
+        (Command("gone", ("/no/such/program",), "1", why=WHY), "/no/such/program"),
+        (Command("slow", ("sleep", "60"), "1", timeout_seconds=1, why=WHY), "stopped after 1 seconds"),
+        (Command("who", ("true",), "1", user="nobody-such", why=WHY), "no account nobody-such"),
+    ],
+)
+async def test_what_cannot_be_done_is_said_with_its_place(
+    installer: Installer, etc: Path, resource: Resource, told: str
+) -> None:
+    (etc / "folder").mkdir()
+    (etc / "folder/file").touch()
+    (etc / "file").touch()
+    (etc / "link").symlink_to("folder")
+    before = seen(etc)
+    values = dict(vars(resource))
+    if "path" in values:
+        values["path"] = values["path"].format(etc=etc)
+    report = await installer.apply(type(resource)(**values))
+    assert report.failure
+    assert report.failure.event == "failed"
+    assert told.format(etc=etc) in report.failure.detail
+    assert seen(etc) == before
+
+
+async def test_what_cannot_be_told_stops_the_role(installer: Installer, etc: Path) -> None:
+    resources = (File("/proc/self/mem", b"", why=WHY), Folder(f"{etc}/a", why=WHY))
+    for report in (await installer.plan(*resources), await installer.apply(*resources)):
+        assert list(events(report).values()) == ["unknown", "skipped"]
+        assert report.failure
+        assert report.failure.detail
+    assert not (etc / "a").exists()
+
+
+async def test_damaged_notes_stop_everything_and_are_named(installer: Installer, etc: Path) -> None:
+    await installer.apply(Folder(f"{etc}/a", why=WHY))
+    (installer.state / "roles/base").write_text("[('folder")
+    report = await installer.apply(Folder(f"{etc}/a", why=WHY), Folder(f"{etc}/b", why=WHY))
+    assert report.failure
+    assert report.failure.event == "unknown"
+    assert str(installer.state / "roles/base") in report.failure.detail
+    assert not (etc / "b").exists()
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        (Folder("/a", why=WHY), Folder("/a", why=WHY)),
+        (Service("hub", restart_on=("file /a",), why=WHY), File("/a", b"", why=WHY)),
+    ],
+)
+async def test_roles_that_make_no_sense_are_not_begun(
+    installer: Installer, resources: tuple[Resource, ...]
+) -> None:
+    with pytest.raises(ValueError, match="/a"):
+        await installer.apply(*resources)
+    assert not installer.state.exists()
+
+
+async def test_an_agent_that_does_not_start_is_reported(tmp_path: Path) -> None:
+    broken = Installer(LocalMachine("the machine", ("sh", "-c", "echo no sudo >&2; exit 1")), tmp_path)
+    with pytest.raises(StepFailed) as raised:
+        await broken.plan()
+    assert raised.value.reason == "machine_agent_broken"
+    assert "no sudo" in raised.value.detail
+
+
+# What is shown
+
+
+async def test_no_secret_is_shown_or_an_argument(
+    installer: Installer, etc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    run = LocalMachine.run
+
+    async def watched(self, argv, **options):  # type: ignore[no-untyped-def]
+        shown.extend(argv)
+        return await run(self, argv, **options)
+
+    monkeypatch.setattr(LocalMachine, "run", watched)
+    failing = Command("break", ("sh", "-c", "cat > /dev/null; exit 1"), "1", stdin=b"Secret-1", why=WHY)
+    for content in (b"one\n", b"two\n"):
+        await installer.plan(*every_kind(etc, content), failing)
+        await installer.apply(*every_kind(etc, content), failing)
+    assert "Secret-1" not in f"{installer.heard}{shown}"
+    assert "Secret-1" not in (installer.state / "roles/base").read_text()
+    assert len("".join(shown)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (b"a\nb\n", b"a\nc\n", "-b\n+c"),
+        (b"", "é\n".encode(), "+é"),
+        (b"\0\1", b"a\n", "binary"),
+        (b"a\n", bytes(7), "binary, 7 bytes"),
+        (b"x\n" * 100, b"y\n" * 100, "more lines"),
+        (b"\xff\n", b"\xfe\n", "-\ufffd\n+\ufffd"),
+    ],
+)
+async def test_a_plan_shows_what_would_change_in_a_file(
+    installer: Installer, etc: Path, before: bytes, after: bytes, told: str
+) -> None:
+    (etc / "file").write_bytes(before)
+    report = await installer.plan(File(f"{etc}/file", after, why=WHY))
+    detail = report.changed[0].detail
+    assert told in detail
+    assert len(detail.splitlines()) <= 62
+    assert (etc / "file").read_bytes() == before
+
+
+# Being killed, and others
+
+
+async def test_a_killed_installation_goes_on_and_can_be_taken_off(installer: Installer, etc: Path) -> None:
+    put_theirs(etc)
+    before = seen(etc)
+    killed = 0
+    for attempt in range(24):
+        role = every_kind(etc, b"version %d\n" % (attempt // 6))
+        role += [File(f"{etc}/wod/{number}", b"%d" % attempt, why=WHY) for number in range(10)]
+        killed += await installer.apply_and_be_killed(role, 0.12 + 0.02 * attempt)
+    assert killed > 5
+    report = await installer.apply(*role)
+    assert report.failure is None
+    assert (etc / "theirs").read_bytes() == (etc / "tree/a/b.sh").read_bytes() == b"version 3\n"
+    await installer.apply(*role)
+    (etc / "count").unlink()
+    await installer.undo()
+    assert seen(etc) == before
+
+
+async def test_what_a_killed_agent_left_running_is_waited_for(installer: Installer, etc: Path) -> None:
+    script = f"echo begun > {etc}/begun; sleep 2; echo ended > {etc}/ended"
+    slow = Command("slow", ("sh", "-c", script), "1", why=WHY)
+    work = asyncio.create_task(installer.apply(slow))
+    await until((etc / "begun").exists, "the command runs")
+    for agent in agents():
+        agent.kill()
+    with pytest.raises(StepFailed) as raised:
+        await work
+    assert raised.value.reason == "machine_agent_broken"
+    assert not (etc / "ended").exists()
+    installer.heard.clear()
+    assert (await installer.apply(Folder(f"{etc}/next", why=WHY))).failure is None
+    assert (etc / "ended").exists()
+    assert installer.heard[0].key == "machine"
+    assert "another installer" in installer.heard[0].detail
+
+
+async def test_two_installers_wait_for_each_other(installer: Installer, etc: Path) -> None:
+    script = f"cat {etc}/count >> {etc}/seen 2>/dev/null; sleep 0.3; echo once >> {etc}/count"
+    role = (Command("count", ("sh", "-c", script), "1", why=WHY), Folder(f"{etc}/a", why=WHY))
+    reports = await asyncio.gather(*(installer.apply(*role) for _ in range(3)))
+    outcomes = sorted(tuple(events(report).values()) for report in reports)
+    assert outcomes == [("changed", "changed"), ("same", "same"), ("same", "same")]
+    assert (etc / "count").read_text() == "once\n"
+
+
+async def test_a_role_that_is_as_it_should_be_costs_a_moment(installer: Installer, etc: Path) -> None:
+    role = [*every_kind(etc), *(File(f"{etc}/wod/{number}", bytes(1000), why=WHY) for number in range(25))]
+    await installer.apply(*role)
+    report = await installer.apply(*role)
+    assert set(events(report).values()) == {"same"}
+    assert sum(outcome.seconds for outcome in report.outcomes) < 0.5
+
+
+# What travels
+
+
+def test_the_agent_needs_nothing_but_an_old_python() -> None:
+    adapters = Path(__file__).parents[2] / "tasks/adapters"
+    own = {f"tasks.adapters.{name}" for name in _MODULES}
+    for name in _MODULES:
+        tree = ast.parse((adapters / f"{name}.py").read_text(), feature_version=(3, 9))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module in own or (node.module or "").split(".")[0] in sys.stdlib_module_names
+            elif isinstance(node, ast.Import):
+                assert all(alias.name in sys.stdlib_module_names for alias in node.names)
+
+
+async def test_facts_of_this_machine_are_what_the_system_says() -> None:
+    facts = await read_facts(LocalMachine("the machine", PYTHON))
+    assert facts.architecture == os.uname().machine
+    assert facts.is_root is True
+    assert facts.cpus == os.cpu_count()
+    assert isinstance(facts.clock_offset_seconds, float)
+    assert abs(facts.clock_offset_seconds) < 5
+    assert isinstance(facts.memory_mb, int)
+    assert abs(facts.memory_mb - psutil.virtual_memory().total / 2**20) < 2
+    addresses = {each.address for own in psutil.net_if_addrs().values() for each in own if each.family == 2}
+    assert isinstance(facts.addresses, tuple)
+    assert addresses - {"127.0.0.1"} <= set(facts.addresses)
