@@ -45,13 +45,13 @@ async def read_host_key(machine: str, host: str, port: int, kind: str = "") -> H
 
     Raises StepFailed (`machine_unreachable`); `machine` is what people call it.
     """
-    wanted = tuple(each for each in _ALGORITHMS if each == kind or (kind, each[:9]) == ("ssh-rsa", "rsa-sha2-"))
+    first = [each for each in _ALGORITHMS if each == kind or (kind, each[:9]) == ("ssh-rsa", "rsa-sha2-")]
+    algorithms = [*first, *(each for each in _ALGORITHMS if each not in first)]
     try:
         async with asyncio.timeout(_CONTACT_SECONDS):
-            try:
-                shown = await _shown_key(host, port, wanted or _ALGORITHMS)
-            except asyncssh.Error:  # a machine without such a key may just hang up
-                shown = await _shown_key(host, port, _ALGORITHMS)
+            shown = await asyncssh.get_server_host_key(host, port, server_host_key_algs=algorithms, config=None)
+            if shown is None:
+                raise ValueError("it shows no host key")
     except (asyncssh.Error, OSError, ValueError) as error:
         raise StepFailed(
             f"{machine} ({host}:{port}) doesn't answer over ssh. Look whether it runs, and whether this machine"
@@ -77,10 +77,3 @@ def public_key(private_key: str) -> str:
         return asyncssh.import_private_key(private_key).export_public_key("openssh").decode().strip()
     except asyncssh.KeyImportError:
         raise ValueError("not a private key of ssh") from None
-
-
-async def _shown_key(host: str, port: int, algorithms: tuple[str, ...]) -> asyncssh.SSHKey:
-    key = await asyncssh.get_server_host_key(host, port, server_host_key_algs=list(algorithms), config=None)
-    if key is None:
-        raise ValueError("it shows no host key")
-    return key

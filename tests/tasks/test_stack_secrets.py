@@ -59,10 +59,19 @@ async def test_all_are_made_once_and_kept_where_only_the_owner_can_read(tmp_path
     assert all(len(each) >= 64 for each in secret_texts(made))
     assert await ensure_stack_secrets(tmp_path, stack(), NOW + timedelta(days=1)) == made
     assert await read_stack_secrets(tmp_path, stack(), NOW) == made
-    assert path.stat() == before
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
     assert stat.S_IMODE(before.st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert list(path.parent.iterdir()) == [path]
+
+
+async def test_what_a_killed_installer_left_is_in_nobodys_way(tmp_path):
+    path = secrets_file(tmp_path, "lab")
+    path.parent.mkdir(parents=True)
+    (path.parent / ".secrets.yaml.new").write_text("password_key: hal")
+    made = await ensure_stack_secrets(tmp_path, stack(), NOW)
+    assert list(path.parent.iterdir()) == [path]
+    assert await read_stack_secrets(tmp_path, stack(), NOW) == made
 
 
 async def test_no_value_is_ever_shown(tmp_path):
