@@ -11,8 +11,18 @@ from postgres import PrivatePostgres, start_postgres
 
 from models.store.database import Database
 
+# Whichever test boots the first machine of a suite makes the tree for it: minutes, on a busy machine.
+_MACHINE_SECONDS = 1200
+
 # A shell that starts the tests in its background has them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that boot machines the time that they may take."""
+    for item in items:
+        if "machines" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(_MACHINE_SECONDS))
 
 
 @pytest.fixture(scope="session")
