@@ -12,8 +12,10 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from prefect import task
+from prefect import flow, task
+from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import FlowRunContext
 from prefect.tasks import Task, exponential_backoff
 
 from models.errors import Refused, Stale
@@ -36,6 +38,29 @@ def unrecorded() -> Iterator[None]:
         yield
     finally:
         _is_unrecorded.reset(token)
+
+
+async def publish(key: str, page: str) -> None:
+    """Keep a page of Markdown with the run in Prefect, where there is one; `key` names its story over time."""
+    if not _is_unrecorded.get() and FlowRunContext.get() is not None:
+        await acreate_markdown_artifact(key=key, markdown=page)
+
+
+def chapter(name: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    """Make a coroutine function a part of a flow with a run of its own in Prefect, called `name`."""
+
+    def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        recorded = flow(name=name, flow_run_name=f"{name}: {{machine}} {{role}}", validate_parameters=False)(
+            function
+        )
+
+        @wraps(function)
+        async def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return await (function if _is_unrecorded.get() else recorded)(*args, **kwargs)
+
+        return call
+
+    return decorate
 
 
 def step(name: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:

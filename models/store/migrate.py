@@ -1,4 +1,7 @@
-"""Bringing a database to the tables of this release."""
+"""Bringing a database to the tables of this release.
+
+`python -m models.store.migrate` does so with the database of the settings.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, create_engine, make_url, text
 
 import models.migrations
+from models.settings import load_settings
 
 # Any number that all migrating processes share: they wait for each other at this lock.
 _MIGRATION_LOCK = 20_261_123
@@ -37,3 +41,7 @@ def alembic_config(connection: Connection) -> Config:
     config.set_main_option("script_location", str(Path(models.migrations.__file__).parent))
     config.attributes["connection"] = connection
     return config
+
+
+if __name__ == "__main__":
+    upgrade(load_settings().secret("database_url"))

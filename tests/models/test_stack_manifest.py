@@ -105,10 +105,11 @@ def test_the_reference_stack() -> None:
         "apidb.local": ("base", "api-db"),
         "front.local": ("base", "frontend"),
     }
-    assert stack.ports("be1.local").keys() == {22, 8001, 8010, 8081, 9000}
+    assert stack.ports("be1.local").keys() == {22, 8010, 9000, 9104, 9105}
     assert stack.ports("apidb.local") == {
         22: "sshd",
-        5432: "PostgreSQL",
+        9101: "the API behind Caddy",
+        9102: "Prefect behind Caddy",
         10000: "the API",
         10001: "Prefect",
     }
@@ -356,14 +357,14 @@ def test_what_does_not_go_together(text, field, says) -> None:
     [
         (value("backends.port", "9000"), "mail.relay_port", "the hub (`backends[0].port`) listens on port 9000"),
         (value("backends.port", "22"), "backends[0].port", "sshd listens on port 22 of be1.local"),
-        (value("backends.port", "8081"), "backends[0].port", "JupyterHub's own API"),
+        (value("backends.port", "9104"), "backends[0].port", "JupyterHub's own API"),
         (value("backends.port", "2222") + "ssh: {port: 2222}\n", "backends[0].port", "sshd"),
         (
             value("backends.port", "2222") + "machines: {be1.local: {ssh_port: 2222}}\n",
             "backends[0].port",
             "sshd",
         ),
-        (value("api.port", "5432"), "api.port", "PostgreSQL"),
+        (value("api.port", "9101"), "api.port", "the API behind Caddy"),
         (value("api.port", "10001"), "api.prefect_port", "the API (`api.port`)"),
         (value("frontend.port", "8010", ONE_MACHINE), "frontend.port", "the hub (`backends[0].port`)"),
         (value("frontend.port", "10000", ONE_MACHINE), "frontend.port", "the API"),

@@ -1,0 +1,99 @@
+"""What every machine of a stack gets: programs, the stack's certificate authority, a firewall, fail2ban."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from models.resources import Command, File, Folder, Packages, Resource, Service
+from tasks.roles.context import CONFIGURATION, OWN_PROGRAMS, PROGRAMS, SECRETS, RoleContext
+from tasks.roles.templates import fill
+
+_PACKAGES = ("ca-certificates", "fail2ban", "nftables", "python3", "python3-systemd", "python3-venv")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A port that the firewall lets in, for the machines with `sources`, or for everybody."""
+
+    port: int
+    what: str
+    sources: dict[str, list[str]] | None = None
+
+
+def base(context: RoleContext, machine: str) -> list[Resource]:
+    """Return what every machine gets."""
+    return [
+        Packages(_PACKAGES, why="Python for the platform's environments, and what guards the machine."),
+        Folder(CONFIGURATION, why="Configuration of the platform."),
+        Folder(SECRETS, mode=0o700, why="Secrets of the services; systemd hands each service its own."),
+        Folder(PROGRAMS, why="The platform's programs and their environments."),
+        Folder(OWN_PROGRAMS, why="Small programs that the platform runs on this machine."),
+        *_authority(context),
+        *_firewall(context, machine),
+        *_fail2ban(context, machine),
+    ]
+
+
+def openings(context: RoleContext, machine: str) -> list[Opening]:
+    """Return the ports that a machine's roles need open, and for whom: no machine reaches more than it needs."""
+    stack, found = context.stack, []
+    roles = stack.roles_of(machine)
+    for backend in stack.backends:
+        if backend.machine == machine:
+            found.append(Opening(backend.port, "JupyterHub"))
+            senders = context.addresses_of([stack.api.machine])
+            found.append(Opening(stack.mail.relay_port, "mail of the platform", senders))
+    if "api-db" in roles:
+        found.append(Opening(stack.api.port, "API"))
+        found.append(Opening(stack.api.prefect_port, "Prefect"))
+    if "frontend" in roles:
+        found.append(Opening(stack.frontend.port, "catalog"))
+    if stack.certificates.source == "acme" and {"api-db", "frontend"} & set(roles):
+        found.append(Opening(80, "proof of the certificate authority"))
+    return found
+
+
+def _authority(context: RoleContext) -> list[Resource]:
+    if context.stack.certificates.source != "internal":
+        return []
+    certificate = context.secrets.ca_certificate
+    why = "Makes this machine trust the certificates of the others in the stack."
+    return [
+        File(f"/usr/local/share/ca-certificates/wod-{context.stack.name}.crt", certificate.encode(), why=why),
+        Command("trust", ("update-ca-certificates",), stamp=_digest(certificate), why=why),
+    ]
+
+
+def _firewall(context: RoleContext, machine: str) -> list[Resource]:
+    rules = fill(
+        "base/firewall.nft",
+        stack=context.stack.name,
+        ssh_port=context.stack.ssh_login(machine).port,
+        rules=openings(context, machine),
+    )
+    why = "Lets in ssh and the ports of this machine's roles; everything else is dropped."
+    return [
+        File(f"{CONFIGURATION}/firewall.nft", rules, why=why),
+        File("/etc/systemd/system/wod-firewall.service", fill("base/wod-firewall.service"), why=why),
+        Service(
+            "wod-firewall",
+            restart_on=("file /etc/systemd/system/wod-firewall.service",),
+            reload_on=(f"file {CONFIGURATION}/firewall.nft",),
+            why=why,
+        ),
+    ]
+
+
+def _fail2ban(context: RoleContext, machine: str) -> list[Resource]:
+    trusted = sorted(address for known in context.addresses.values() for address in known)
+    jail = fill("base/fail2ban.local", trusted=trusted, ssh_port=context.stack.ssh_login(machine).port)
+    why = "Keeps those out for a while who try passwords."
+    return [
+        File("/etc/fail2ban/jail.d/wod.local", jail, why=why),
+        Service("fail2ban", restart_on=("file /etc/fail2ban/jail.d/wod.local",), why=why),
+    ]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

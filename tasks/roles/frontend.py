@@ -1,0 +1,33 @@
+"""A frontend: the catalog behind https. It holds no secret of the other machines."""
+
+from __future__ import annotations
+
+from models.resources import Account, File, Packages, Resource, Service
+from models.rules.inner_ports import CATALOG_PORT
+from tasks.roles.context import RoleContext
+from tasks.roles.https import Site, gate, host_of
+from tasks.roles.programs import PROGRAM_KEYS, platform_programs
+from tasks.roles.templates import fill
+
+_UNIT = "/etc/systemd/system/wod-catalog.service"
+
+
+def frontend(context: RoleContext, machine: str) -> list[Resource]:
+    """Return what a frontend gets."""
+    stack, why = context.stack, "The catalog that students book from."
+    unit = fill(
+        "frontend/wod-catalog.service",
+        api_url=stack.url("api", side="internal"),
+        port=CATALOG_PORT,
+        color=stack.settings.get("brand_color", "#01775A"),
+    )
+    hosts = (host_of(stack.url("catalog")),) if stack.certificates.source == "acme" else ()
+    site = Site(stack.frontend.protocol, stack.frontend.port, f"127.0.0.1:{CATALOG_PORT}", hosts)
+    return [
+        Packages(("caddy",), why="Caddy, which serves the catalog by https."),
+        *platform_programs(context),
+        Account("wod-catalog", home="/var/lib/wod-catalog", why=why),
+        File(_UNIT, unit, why=why),
+        Service("wod-catalog", restart_on=(f"file {_UNIT}", *PROGRAM_KEYS), why=why),
+        *gate(context, machine, "gate-catalog", [site], what="catalog"),
+    ]

@@ -1,0 +1,61 @@
+"""The release as machines get it: the services' code, the locks of environments, the hub's files."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_PACKAGES = ("deployments", "flows", "models", "tasks", "ui")
+
+
+@dataclass(frozen=True)
+class Release:
+    """The parts of a release: tars of folders, and lock files as text."""
+
+    platform: bytes = field(repr=False)
+    hub: bytes = field(repr=False)
+    proxy: bytes = field(repr=False)
+    platform_lock: str = field(repr=False)
+    hub_lock: str = field(repr=False)
+    node_lock: str = field(repr=False)
+    uv_lock: str = field(repr=False)
+
+
+def read_release() -> Release:
+    """Return the release that this program is part of. The same files give the same bytes."""
+    locks = _ROOT / "deployments/locks"
+    return Release(
+        platform=_tar(_ROOT, [_ROOT / "pyproject.toml", _ROOT / "README.md", *_packages()]),
+        hub=_tar(_ROOT / "deployments/hub", _files(_ROOT / "deployments/hub")),
+        proxy=_tar(locks / "proxy", _files(locks / "proxy")),
+        platform_lock=(locks / "platform.txt").read_text(),
+        hub_lock=(locks / "hub.txt").read_text(),
+        node_lock=(locks / "node.txt").read_text(),
+        uv_lock=(locks / "uv.txt").read_text(),
+    )
+
+
+def _packages() -> Iterable[Path]:
+    for package in _PACKAGES:
+        yield from _files(_ROOT / package)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
+def _tar(folder: Path, files: Iterable[Path]) -> bytes:
+    """Return a tar of files that all may read, without what differs from clone to clone: times and owners."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for path in sorted(files):
+            entry = tarfile.TarInfo(str(path.relative_to(folder)))
+            entry.size = path.stat().st_size
+            entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+            with path.open("rb") as file:
+                tar.addfile(entry, file)
+    return content.getvalue()
