@@ -69,7 +69,7 @@ REMOVALS: dict[str, Callable[[dict[str, Any], Path], Removed]] = {
     "command": forget_command,
     "service": remove_service,
 }
-LASTING = ("packages", "account")  # stay on a machine until the whole role goes
+LASTING = ("packages", "account", "command")  # stay, or what they did, until the whole role goes
 
 
 class Stopped(Exception):
