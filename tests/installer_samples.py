@@ -37,15 +37,25 @@ class Installer:
     async def undo(self) -> RoleReport:
         return await undo_role(self.machine, self.role, self.heard.append, state=self.state)
 
-    async def apply_and_be_killed(self, resources: Sequence[Resource], after_seconds: float) -> bool:
-        """Kill the agent, and what it runs, at some moment; tell whether that came in time."""
-        work = asyncio.create_task(self.apply(*resources))
-        await asyncio.wait([work], timeout=after_seconds)
+    async def apply_and_be_killed(self, resources: Sequence[Resource], begun: int, after_seconds: float) -> bool:
+        """Kill the agent, and what it runs, a moment after it began its n-th change; tell whether it got there."""
+        changes: list[Outcome] = []
+        is_there = asyncio.Event()
+
+        def hear(outcome: Outcome) -> None:
+            changes.extend([outcome] if outcome.event == "begun" else [])
+            if len(changes) == begun:
+                is_there.set()
+
+        work = asyncio.create_task(apply_role(self.machine, self.role, resources, hear, state=self.state))
+        waiting = asyncio.create_task(is_there.wait())
+        await asyncio.wait([work, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        await asyncio.sleep(after_seconds)
         work.cancel()
         with suppress(asyncio.CancelledError, StepFailed):
             await work
-            return False
-        return True
+        return is_there.is_set()
 
 
 def events(report: RoleReport) -> dict[str, str]:
