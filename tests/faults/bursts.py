@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy import select
 
 from deployments.rehearsal.maildir import credentials_of, kind_of
 from deployments.rehearsal.own_platform import OwnPlatform
+from deployments.rehearsal.student import Student
 from deployments.stack.credentials import read_secret
 from deployments.stack.plan import read_plan
 from deployments.stack.supervision import Supervisor
@@ -67,10 +69,14 @@ def kill(platform: OwnPlatform, service: str, number: signal.Signals = signal.SI
     os.kill(pid_of(platform, service), number)
 
 
-def pid_of(platform: OwnPlatform, service: str) -> int:
+def supervisor_of(platform: OwnPlatform) -> Supervisor:
     plan = read_plan(platform.layout)
     assert plan is not None
-    pid = Supervisor(Path(plan.socket)).services()[service].pid
+    return Supervisor(Path(plan.socket))
+
+
+def pid_of(platform: OwnPlatform, service: str) -> int:
+    pid = supervisor_of(platform).services()[service].pid
     assert psutil.pid_exists(pid), f"{service} does not run"
     return pid
 
@@ -133,6 +139,52 @@ async def check_truths(platform: OwnPlatform, bookings: dict[str, Booking]) -> N
             assert MailKind.APOLOGY in kinds, f"{address} got no apology"
             assert booking.failure
     await check_no_seat_leaks(platform)
+    await check_log_ins(platform, bookings)
+    await check_runs_closed(platform, bookings)
+
+
+async def check_log_ins(platform: OwnPlatform, bookings: dict[str, Booking], count: int = 2) -> None:
+    """Hold that the mailed passwords of `count` open sessions work at the hub, and that wrong ones don't."""
+    hub_url = platform.settings.url("hub")
+    await _answers(f"{hub_url}/hub/health")
+    ready = [address for address, row in bookings.items() if row.state == BookingState.READY]
+    assert ready
+    for address in ready[:count]:
+        credentials = credentials_of(await platform.mailbox.wait_for(MailKind.CREDENTIALS, address, 5))
+        async with Student(hub_url, credentials.username) as student:
+            assert not await student.log_in(f"{credentials.password}x"), f"{address} got in with a wrong password"
+            assert await student.log_in(credentials.password), f"the password that {address} got is refused"
+
+
+async def _answers(url: str, timeout_seconds: float = 60) -> None:
+    """Wait until a service that was killed answers again."""
+    deadline = time.monotonic() + timeout_seconds
+    async with httpx.AsyncClient(timeout=5) as browser:
+        while True:
+            with suppress(httpx.TransportError):
+                if (await browser.get(url)).is_success:
+                    return
+            assert time.monotonic() < deadline, f"{url} does not answer"
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+async def check_runs_closed(
+    platform: OwnPlatform, bookings: dict[str, Booking], timeout_seconds: float = 60
+) -> None:
+    """Hold that Prefect shows no run of these bookings as waiting or running, soon at the latest."""
+    prefect_url = platform.settings.url("prefect")
+    await _answers(f"{prefect_url}/api/health")
+    ids = {row.id for row in bookings.values()}
+    still_open = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}}
+    deadline = time.monotonic() + timeout_seconds
+    async with httpx.AsyncClient(base_url=prefect_url, timeout=30) as prefect:
+        while True:
+            runs = (await prefect.post("/api/flow_runs/filter", json=still_open)).raise_for_status().json()
+            left = [(run["name"], run["state"]) for run in runs if run["parameters"].get("booking_id") in ids]
+            if not left:
+                return
+            assert time.monotonic() < deadline, f"left open in Prefect: {left}"
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 def _mailed_twice(bookings: dict[str, Booking], mails: list[EmailMessage]) -> set[str]:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from faults.bursts import Burst, check_no_seat_leaks, check_truths, kill, leave_all, settled
+from faults.bursts import Burst, check_no_seat_leaks, check_truths, kill, leave_all, settled, supervisor_of
 
 from deployments.rehearsal.own_platform import own_platform
 
@@ -65,13 +65,22 @@ async def test_postgresql_restarts(platform):
     assert {booking.state for booking in bookings.values()} == {"ready"}
 
 
-async def test_the_mail_server_is_away_for_a_minute(platform):
-    async def fault():
+@pytest.mark.parametrize("how", ["hung", "down"])
+async def test_the_mail_server_is_away_for_a_minute(platform, how):
+    async def hung():
         kill(platform, "mailbox", signal.SIGSTOP)
         await asyncio.sleep(60)
         kill(platform, "mailbox", signal.SIGCONT)
 
-    bookings = await live_through(platform, "mail-", fault, timeout_seconds=180)
+    async def down():
+        await asyncio.to_thread(supervisor_of(platform).stop, "mailbox")
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", platform.settings.port("smtp"))
+        await asyncio.sleep(60)
+        await asyncio.to_thread(supervisor_of(platform).start, "mailbox")
+
+    fault = {"hung": hung, "down": down}[how]
+    bookings = await live_through(platform, f"mail-{how}-", fault, timeout_seconds=180)
     assert {booking.state for booking in bookings.values()} == {"ready"}
 
 
@@ -96,3 +105,5 @@ async def test_a_disk_that_is_full_when_notebooks_are_delivered(small_disk):
         failed = [booking for booking in bookings.values() if booking.state == "failed"]
         assert 0 < len(failed) < burst.count
         assert all("full" in booking.failure for booking in failed)
+        await leave_all(platform, bookings)
+        await check_no_seat_leaks(platform)
