@@ -24,6 +24,7 @@ FACTS_SECONDS, PLAN_SECONDS, APPLY_SECONDS = 60.0, 300.0, 7200.0
 STOPPING = ("failed", "unknown")
 
 _MODULES = (
+    "folder_exchange",
     "machine_tools",
     "machine_files",
     "machine_notes",

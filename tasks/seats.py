@@ -17,6 +17,7 @@ from secrets import token_hex
 from typing import Any
 
 from models.errors import Refused, Stale, StepFailed, WodError
+from tasks.adapters.agent_source import program
 from tasks.adapters.machine import Completed, Machine
 from tasks.adapters.seat_home import FAILED, REFUSED, STALE
 
@@ -25,7 +26,6 @@ ENSURE_SECONDS = 600.0
 # Part of a step's time that reading a student's work may take; the rest is for starting and ending it.
 READING_SHARE = 0.7
 
-_ADAPTERS = Path(__file__).parent / "adapters"
 _PARTS = {"open": ("seat_home", "seat_content"), "collect": ("seat_home", "seat_reader")}
 _ALL_PARTS = ("seat_home", "seat_content", "seat_reader")
 _ERRORS: dict[int, type[WodError]] = {STALE: Stale, REFUSED: Refused, FAILED: StepFailed}
@@ -241,14 +241,4 @@ def _travelling_program(verb: str) -> str:
 
 
 def _loading(parts: Sequence[str]) -> str:
-    """Return a program that makes the agent's modules out of their sources, and runs it."""
-    sources = {f"tasks.adapters.{name}": (_ADAPTERS / f"{name}.py").read_text() for name in (*parts, "seat_agent")}
-    return "\n".join(
-        [
-            "import sys, types",
-            f"for name, source in {sources!r}.items():",
-            "    sys.modules[name] = types.ModuleType(name)",
-            "    exec(compile(source, name, 'exec'), sys.modules[name].__dict__)",
-            "sys.exit(sys.modules['tasks.adapters.seat_agent'].main(*sys.argv[1:]))",
-        ]
-    )
+    return program(("folder_exchange", *parts, "seat_agent"))

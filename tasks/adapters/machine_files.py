@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tasks.adapters.folder_exchange import exchange
 from tasks.adapters.machine_tools import (
     Change,
     Failed,
@@ -129,19 +130,6 @@ def tree_change(wanted: Noted, noted: Noted, state: Path) -> Change | None:
             rename(aside, path)
 
     return Change("new content" if found else "new", act, {"made": True})
-
-
-def exchange(first: Path, second: Path) -> None:
-    """Swap two folders at one instant; on a file system that can't do so, one after the other."""
-    import ctypes  # which python3-minimal does not have
-
-    at_working_folder, rename_exchange = -100, 2  # of renameat2(2)
-    libc = ctypes.CDLL(None, use_errno=True)
-    paths = (os.fsencode(first), os.fsencode(second))
-    if libc.renameat2(at_working_folder, paths[0], at_working_folder, paths[1], rename_exchange):
-        second.rename(f"{first}-old")
-        first.rename(second)
-        remove_tree(Path(f"{first}-old"))
 
 
 def remove_folder(noted: Noted, state: Path) -> Removed:

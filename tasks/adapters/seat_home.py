@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
@@ -18,10 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tasks.adapters.folder_exchange import exchange
+
 STALE, REFUSED, FAILED = 3, 4, 5  # exit statuses
 RECORD_BYTES = 512  # written in place, so that a full disk can't keep a seat from being closed
 GRACE_SECONDS, KILL_SECONDS = 2, 15
-AT_WORKING_FOLDER, RENAME_EXCHANGE = -100, 2  # of renameat2(2)
 # A seat's password is random, so that hashing it need not be as slow as for passwords that people choose.
 SCRYPT_COST = {"n": 4096, "r": 8, "p": 1}
 SKELETON = Path("/etc/skel")
@@ -283,15 +283,6 @@ def hashed(password: str) -> dict[str, int | str]:
     salt = os.urandom(16)
     key = hashlib.scrypt(password.encode(), salt=salt, **SCRYPT_COST)
     return {**SCRYPT_COST, "salt": salt.hex(), "hash": key.hex()}
-
-
-def exchange(first: Path, second: Path) -> None:
-    """Swap two folders at one instant; on a file system that can't do so, one after the other."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    here = AT_WORKING_FOLDER
-    if libc.renameat2(here, os.fsencode(first), here, os.fsencode(second), RENAME_EXCHANGE):
-        second.rename(f"{first}-old")
-        first.rename(second)
 
 
 def send(process: int, number: signal.Signals) -> None:

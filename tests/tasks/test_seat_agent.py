@@ -266,7 +266,8 @@ async def test_no_secret_is_ever_an_argument(seats: Seats) -> None:
 
 def test_the_agent_needs_nothing_but_an_old_python() -> None:
     adapters = Path(__file__).parents[2] / "tasks/adapters"
-    parts = [adapters / f"seat_{name}.py" for name in ("agent", "content", "home", "reader")]
+    names = ("folder_exchange", "seat_agent", "seat_content", "seat_home", "seat_reader")
+    parts = [adapters / f"{name}.py" for name in names]
     own = {f"tasks.adapters.{path.stem}" for path in parts}
     for path in parts:
         tree = ast.parse(path.read_text(), feature_version=(3, 9))
