@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from models.resources import Account, File, Packages, Resource, Service
+from models.resources import Account, Environment, File, Packages, Resource, Service, Tree
 from models.rules.inner_ports import CATALOG_PORT
-from tasks.roles.context import RoleContext
+from tasks.roles.context import PROGRAMS, RoleContext
 from tasks.roles.https import Site, gate, host_of
-from tasks.roles.programs import PROGRAM_KEYS, platform_programs
 from tasks.roles.templates import fill
 
+ENVIRONMENT, PAGES = f"{PROGRAMS}/catalog-env", f"{PROGRAMS}/catalog"
 _UNIT = "/etc/systemd/system/wod-catalog.service"
 
 
@@ -25,9 +25,12 @@ def frontend(context: RoleContext, machine: str) -> list[Resource]:
     site = Site(stack.frontend.protocol, stack.frontend.port, f"127.0.0.1:{CATALOG_PORT}", hosts)
     return [
         Packages(("caddy",), why="Caddy, which serves the catalog by https."),
-        *platform_programs(context),
+        Environment(ENVIRONMENT, lock=context.release.catalog_lock, uv_lock=context.release.uv_lock, why=why),
+        Tree(PAGES, context.release.catalog, why=why),
         Account("wod-catalog", home="/var/lib/wod-catalog", why=why),
         File(_UNIT, unit, why=why),
-        Service("wod-catalog", restart_on=(f"file {_UNIT}", *PROGRAM_KEYS), why=why),
+        Service(
+            "wod-catalog", restart_on=(f"file {_UNIT}", f"environment {ENVIRONMENT}", f"tree {PAGES}"), why=why
+        ),
         *gate(context, machine, "gate-catalog", [site], what="catalog"),
     ]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = ("deployments", "flows", "models", "tasks", "ui")
+# What the catalog consists of: its pages, and the client of the API.
+_CATALOG = ("ui/__init__.py", "ui/api/__init__.py", "ui/api/client.py", "ui/api/schemas.py")
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,11 @@ class Release:
     """The parts of a release: tars of folders, and lock files as text."""
 
     platform: bytes = field(repr=False)
+    catalog: bytes = field(repr=False)
     hub: bytes = field(repr=False)
     proxy: bytes = field(repr=False)
     platform_lock: str = field(repr=False)
+    catalog_lock: str = field(repr=False)
     hub_lock: str = field(repr=False)
     node_lock: str = field(repr=False)
     uv_lock: str = field(repr=False)
@@ -30,9 +34,11 @@ def read_release() -> Release:
     locks = _ROOT / "deployments/locks"
     return Release(
         platform=_tar(_ROOT, [_ROOT / "pyproject.toml", _ROOT / "README.md", *_packages()]),
+        catalog=_tar(_ROOT, [*map(_ROOT.joinpath, _CATALOG), *_files(_ROOT / "ui/catalog")]),
         hub=_tar(_ROOT / "deployments/hub", _files(_ROOT / "deployments/hub")),
         proxy=_tar(locks / "proxy", _files(locks / "proxy")),
         platform_lock=(locks / "platform.txt").read_text(),
+        catalog_lock=(locks / "catalog.txt").read_text(),
         hub_lock=(locks / "hub.txt").read_text(),
         node_lock=(locks / "node.txt").read_text(),
         uv_lock=(locks / "uv.txt").read_text(),
