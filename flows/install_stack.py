@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow
 
 from tasks.installation import current_installation, installation
-from tasks.installing import install_role_on, on_all
+from tasks.installing import install_role_on, on_all, publish_summary
 from tasks.machines import RoleReport
 from tasks.recording import chapter
 
@@ -16,7 +16,9 @@ from tasks.recording import chapter
 async def install_stack(stack: str, ssh_key: str) -> list[RoleReport]:
     """Make the machines of the stack file what it says, all at once; what is so already is left alone."""
     async with installation(Path(stack), Path(ssh_key)) as opened:
-        return await on_all(opened.stack.machine_names, install_machine)
+        reports = await on_all(opened.stack.machine_names, install_machine)
+        await publish_summary(opened.stack, reports)
+        return reports
 
 
 async def install_machine(machine: str) -> list[RoleReport]:

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from models.errors import Refused, StepFailed
+from models.stack_manifest import StackManifest
 from tasks.installation import current_installation, tell
 from tasks.machines import Outcome, RoleReport, apply_role, plan_role, undo_role
 from tasks.recording import publish
 
 _BAR_WIDTH = 40
+_LOADING = ("packages", "environment ")
 
 
 async def install_role_on(machine: str, role: str) -> RoleReport:
@@ -88,6 +90,58 @@ def as_markdown(report: RoleReport) -> str:
     if report.failure:
         lines += ["", "```", report.failure.detail, "```"]
     return "\n".join(lines)
+
+
+async def publish_summary(stack: StackManifest, reports: Sequence[RoleReport]) -> None:
+    """Keep a page of the whole installation with its run: addresses, where the time went, what comes next."""
+    await publish(_slug(f"stack-{stack.name}"), as_summary(stack, reports))
+
+
+def addresses(stack: StackManifest) -> dict[str, str]:
+    """Return where people find the stack's services, by what they are."""
+    return {
+        "Catalog": stack.url("catalog"),
+        "API": f"{stack.url('api')}/api/docs",
+        "Prefect": stack.url("prefect"),
+        **{f"Hub of {each.machine}": stack.url("hub", each.machine) for each in stack.backends},
+    }
+
+
+def as_summary(stack: StackManifest, reports: Sequence[RoleReport]) -> str:
+    """Return the reports of an installation as a page."""
+    lines = [f"# Stack {stack.name}", "", "| | |", "|---|---|"]
+    lines += [f"| {what} | <{url}> |" for what, url in addresses(stack).items()]
+    lines += [
+        "",
+        "## Where the time went",
+        "",
+        "| machine | role | changed | seconds | |",
+        "|---|---|---|---|---|",
+    ]
+    longest = max((report.seconds for report in reports), default=0) or 1
+    for report in reports:
+        loading = round(_BAR_WIDTH * loading_seconds(report) / longest)
+        other = round(_BAR_WIDTH * report.seconds / longest) - loading
+        lines.append(
+            f"| {report.machine} | {report.role} | {len(report.changed)} of {len(report.outcomes)}"
+            f" | {report.seconds:.1f} | {'▒' * loading}{'█' * other} |"
+        )
+    lines += [
+        "",
+        "▒ packages and environments, most of it downloads; █ everything else.",
+        "",
+        "## Next",
+        "",
+        "1. Open the catalog, and book a workshop with your own address.",
+        "2. Offer your own workshops: name them in the stack file under `workshops`, and install again.",
+        "3. Copy the secrets of the stack to a safe place.",
+    ]
+    return "\n".join(lines)
+
+
+def loading_seconds(report: RoleReport) -> float:
+    """Return how long a role's packages and environments took, most of which is downloads."""
+    return sum(each.seconds for each in report.outcomes if each.key.startswith(_LOADING))
 
 
 def slowest(reports: Sequence[RoleReport], count: int) -> list[tuple[str, str, Outcome]]:

@@ -32,17 +32,13 @@ def install(stack: StackFile, ssh_key: SshKey, as_json: AsJson = False) -> None:
     """Make the machines of a stack what it says, all at once; what is so already is left alone."""
     from flows.install_stack import install_stack
     from models.stack_manifest import read_stack
+    from tasks.installing import addresses
 
     manifest = read_stack(stack)
     reports = _run(install_stack, stack, ssh_key)
     _show(reports, as_json=as_json, done="changed")
     if not as_json:
-        for what, url in (
-            ("Catalog", manifest.url("catalog")),
-            ("API", f"{manifest.url('api')}/api/docs"),
-            ("Prefect", manifest.url("prefect")),
-            *((f"Hub of {each.machine}", manifest.url("hub", each.machine)) for each in manifest.backends),
-        ):
+        for what, url in addresses(manifest).items():
             output.print(f"{what:<22} {url}", highlight=False, soft_wrap=True)
 
 
@@ -51,7 +47,7 @@ def plan(stack: StackFile, ssh_key: SshKey, as_json: AsJson = False) -> None:
     """Show what an installation would change, machine by machine; nothing is changed."""
     from flows.plan_stack import plan_stack
 
-    reports = _run(plan_stack, stack, ssh_key)
+    reports = _run(plan_stack, stack, ssh_key, tells_changes=False)
     _show(reports, as_json=as_json, done="would change")
 
 
@@ -70,7 +66,7 @@ def uninstall(
     _show(reports, as_json=as_json, done="taken off")
 
 
-def _run(flow: Any, stack: Path, ssh_key: Path, *arguments: str) -> list[RoleReport]:
+def _run(flow: Any, stack: Path, ssh_key: Path, *arguments: str, tells_changes: bool = True) -> list[RoleReport]:
     """Run a flow: as a run in Prefect where PREFECT_API_URL names a server, else as its plain function."""
     from tasks.installation import hear_progress
     from tasks.recording import unrecorded
@@ -79,7 +75,7 @@ def _run(flow: Any, stack: Path, ssh_key: Path, *arguments: str) -> list[RoleRep
     given = (str(stack.absolute()), str(ssh_key.absolute()), *arguments)
 
     async def run() -> list[RoleReport]:
-        with Progress() as progress:
+        with Progress(tells_changes=tells_changes) as progress:
             hear_progress(progress.hear)
             if os.environ.get("PREFECT_API_URL"):
                 return cast("list[RoleReport]", await flow(*given))

@@ -15,9 +15,10 @@ _COLORS = {"changed": "green", "failed": "red", "unknown": "red"}
 
 
 class Progress:
-    """Shows outcomes as they come; steps under way stand below them while the terminal is one."""
+    """Shows what is under way, while the terminal is one, and with `tells_changes` each change as it comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tells_changes: bool) -> None:
+        self._tells_changes = tells_changes
         self._started = time.monotonic()
         self._under_way: dict[str, tuple[str, str, float]] = {}
         self._live = Live(console=errors, get_renderable=self._table, refresh_per_second=2, transient=True)
@@ -40,7 +41,7 @@ class Progress:
             return
         self._under_way.pop(machine, None)
         color = _COLORS.get(outcome.event)
-        if color:
+        if color and self._tells_changes:
             at = time.monotonic() - self._started
             errors.print(
                 f"\\[{at:6.1f} s] {machine:<14} {role:<9} [{color}]{outcome.event}[/{color}] {outcome.key}"
