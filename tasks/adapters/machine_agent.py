@@ -23,7 +23,7 @@ import ast
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +92,22 @@ class Work:
             key for key, noted in self.notes.own.items() if key not in self.wanted and noted["kind"] not in LASTING
         ]
         dropped.reverse()
+        places = {each.get("path") for each in self.wanted.values()} - {None}
         services = [key for key in dropped if self.notes.own[key]["kind"] == "service"]
-        others = [key for key in dropped if key not in services]
-        work: list[tuple[str, Callable[[str], None]]] = []
-        work += [(key, self.remove) for key in services]  # before what replaces them needs their ports
+        # Those that keep a place, or for which a service is restarted; what services run from goes last.
+        first = [key for key in dropped if self._goes_first(self.notes.own[key], places) and key not in services]
+        last = [key for key in dropped if key not in (*services, *first)]
+        work: list[tuple[str, Callable[[str], None]]] = [(key, self.remove) for key in (*services, *first)]
         work += [(key, self.ensure) for key in self.wanted]
-        work += [(key, self.remove) for key in others]
+        work += [(key, self.remove) for key in last]
         kept = self._kept_services(services)
         self._do(work)
         if services and not self.is_dry:
             settle_services(kept)
+
+    @staticmethod
+    def _goes_first(noted: Mapping[str, Any], places: Collection[object]) -> bool:
+        return noted["kind"] in ("file", "link") or noted.get("path") in places
 
     def undo_role(self) -> None:
         """Take everything off, in reverse order."""
@@ -160,7 +166,8 @@ class Work:
             self.notes.put(key, {**place, **values})
 
     def _kept_services(self, keys: list[str]) -> list[dict[str, Any]]:
-        return [self.notes.own[key] for key in keys if self.notes.own[key].get("was_active")]
+        noted = {key: self.notes.own[key] for key in keys}
+        return [each for key, each in noted.items() if each.get("was_active") or self.notes.roles_with(key)]
 
     def _acted(self, key: str, act: Callable[[], Any], started: float) -> Any:
         try:

@@ -47,8 +47,10 @@ class Notes:
             raise Unknown(f"The notes {path} are damaged. Remove that file, and install again.") from None
 
     def of(self, key: str) -> dict[str, Any]:
-        """Return what is noted on a resource, by this role or else by another."""
-        return dict(self.own.get(key) or next((notes[key] for notes in self.others.values() if key in notes), {}))
+        """Return what is noted on a resource, by this role or else by another that has the same."""
+        if key in self.own or key == "packages":  # those of another role are others
+            return dict(self.own.get(key, {}))
+        return dict(next((notes[key] for notes in self.others.values() if key in notes), {}))
 
     def roles_with(self, key: str) -> list[str]:
         """Return the other roles that have a resource."""

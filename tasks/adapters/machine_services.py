@@ -68,7 +68,10 @@ def unit_state(unit: str) -> dict[str, str]:
 
 
 def _passed(keys: list[str], started: Mapping[str, str], digests: Mapping[str, str]) -> list[str]:
-    return [key for key in keys if started.get(key) != digests.get(key, "")]
+    """Return the keys of what has changed, come or gone since a unit was last started."""
+    return [key for key in keys if started.get(key) != digests.get(key, "")] + [
+        key for key in started if key not in keys
+    ]
 
 
 def _bring_up(unit: str, steps: list[str]) -> None:

@@ -161,6 +161,28 @@ async def test_what_a_role_no_longer_has_is_taken_off(installer: Installer, etc:
     assert seen(etc) == before
 
 
+async def test_one_kind_follows_another_at_the_same_place(installer: Installer, etc: Path) -> None:
+    (etc / "place").write_text("theirs\n")
+    kinds: list[Resource] = [
+        Link(f"{etc}/place", "elsewhere", why=WHY),
+        File(f"{etc}/place", b"ours\n", why=WHY),
+        Link(f"{etc}/place", "elsewhere", why=WHY),
+    ]
+    for resource in kinds:
+        assert (await installer.apply(resource)).failure is None
+        assert set(events(await installer.apply(resource)).values()) == {"same"}
+    assert (etc / "place").is_symlink()
+    await installer.undo()
+    assert (etc / "place").read_text() == "theirs\n"
+    (etc / "place").unlink()
+    for resource in (Tree(f"{etc}/place", tar_of({"a": b"1"}), why=WHY), Folder(f"{etc}/place", why=WHY)):
+        assert (await installer.apply(resource)).failure is None
+        assert set(events(await installer.apply(resource)).values()) == {"same"}
+    assert list((etc / "place").iterdir()) == []
+    await installer.undo()
+    assert list(etc.iterdir()) == []
+
+
 async def test_what_another_role_has_stays(installer: Installer, etc: Path) -> None:
     (etc / "shared").write_text("theirs\n")
     other = Installer(installer.machine, installer.state, "backend")

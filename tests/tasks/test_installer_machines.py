@@ -152,6 +152,16 @@ async def test_a_service_is_restarted_exactly_when_what_it_depends_on_changed(
     assert details(planned)[service.key] == f"restart because of {setting.key}"
     fourth = await process_after(unit(3), service)
     assert fourth != third
+    fewer = Service("wod-test", restart_on=(f"file {UNIT_FILE}",), why=WHY)
+    fifth = await process_after(unit(3), fewer)
+    assert fifth != fourth
+    also = Installer(installer.machine, role="also")
+    assert (await also.apply(Service("wod-test", restart_on=(setting.key,), why=WHY))).failure is None
+    sixth = await process_after(unit(3), fewer)
+    assert sixth != fifth
+    assert events(await also.undo()) == {service.key: "same"}
+    assert shown(bare_machine, "MainPID") not in ("0", sixth)
+    fourth = await process_after(unit(3), service)
     bare_machine.run(["systemctl", "stop", "wod-test"])
     assert await process_after(unit(3), service) not in ("0", fourth)
     stopped = Service("wod-test", is_running=False, why=WHY)
