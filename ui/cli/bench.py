@@ -1,4 +1,4 @@
-"""wod bench: what things cost, measured on a platform of its own."""
+"""wod bench: what things cost, measured on a platform of its own, or on the machines of a stack."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import typer
 
 from ui.cli.console import errors, output
 
-app = typer.Typer(help="Measure what things cost, on a platform of its own.", no_args_is_help=True)
+app = typer.Typer(help="Measure what things cost.", no_args_is_help=True)
 
+_BAR_WIDTH = 50
 _SAMPLES = Path(__file__).parents[2] / "deployments" / "workshops"
 
 
 @app.callback()
 def bench() -> None:
-    """Measure what things cost, on a platform of its own beside all others."""
+    """Measure what things cost."""
 
 
 @app.command()
@@ -30,7 +31,10 @@ def booking(
     ] = _SAMPLES / "WKSHP-Python-First-Steps",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure the time from a booking to its credentials mail, and the CPU that it takes, by service."""
+    """Measure the time from a booking to its credentials mail, and the CPU that it takes, by service.
+
+    This brings up a platform of its own, beside all others.
+    """
     from deployments.bench.booking import bench_booking
 
     with errors.status("Measuring; this takes a minute or two …"):
@@ -48,5 +52,36 @@ def booking(
         *(f"    {name:<18} {seconds:6.3f} s" for name, seconds in figures.cpu_per_booking.items()),
         f"Platform: up in {figures.seconds_up:.1f} s; at rest {figures.rest_cpu_percent:.1f} % of a core and"
         f" {figures.rest_memory_mb:.0f} MB",
+    ):
+        output.print(line, highlight=False, markup=False)
+
+
+@app.command()
+def install(
+    stack: Annotated[Path, typer.Argument(metavar="STACK", help="The stack.yaml.")],
+    ssh_key: Annotated[
+        Path, typer.Option("--ssh-key", metavar="FILE", help="Private key that logs in to the machines.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Install a stack, and install it once more; show where the time goes."""
+    from deployments.bench.installation import bench_installation
+
+    with errors.status("Installing twice …"):
+        figures = bench_installation(stack.absolute(), ssh_key.absolute())
+    if as_json:
+        typer.echo(json.dumps(figures.as_dict(), indent=2))
+        return
+    longest = max((each.seconds for each in figures.first), default=0) or 1
+    for each in figures.first:
+        loading = round(_BAR_WIDTH * each.loading_seconds / longest)
+        bar = "▒" * loading + "█" * (round(_BAR_WIDTH * each.seconds / longest) - loading)
+        output.print(
+            f"{each.machine:<16} {each.role:<10} {each.seconds:7.1f} s  {bar}", highlight=False, soft_wrap=True
+        )
+    for line in (
+        "▒ packages and environments, most of it downloads; █ everything else",
+        f"Installed in {figures.seconds_first:.1f} s, each role in one ssh round trip after one for the facts",
+        f"Again in {figures.seconds_again:.1f} s, {figures.changed_again} things changed",
     ):
         output.print(line, highlight=False, markup=False)

@@ -27,7 +27,7 @@ COMMANDS = {
     "uninstall": ("ui.cli.installing", "Take a role off a machine."),
     "catalog": ("ui.cli.catalog", "Check workshops, and take them into the catalog."),
     "book": ("ui.cli.booking", "Book a workshop for a student, as the catalog does."),
-    "bench": ("ui.cli.bench", "Measure what things cost, on a platform of its own."),
+    "bench": ("ui.cli.bench", "Measure what bookings and installations cost."),
     "settings": ("ui.cli.settings", "Show all settings: value, source and meaning."),
     "check": ("ui.cli.development", "Check style, types and architecture of the code."),
     "migration": ("ui.cli.development", "Write the migration for a change of the tables."),
