@@ -56,7 +56,7 @@ class Packages(Resource):
 
 @dataclass(frozen=True)
 class Folder(Resource):
-    """A folder. It goes with the role if it was made for it and is empty by then."""
+    """A folder, below one that exists. It goes with the role if it was made for it and is empty by then."""
 
     kind = "folder"
     path: str
@@ -114,7 +114,8 @@ class Account(Resource):
 class Tree(Resource):
     """A folder of root's that is what the tar `archive` holds, built aside and exchanged at one instant.
 
-    Nothing may write into it: the next change replaces it.
+    Nothing may write into it: the next change replaces it. The same content must come as the same bytes, or it
+    counts as changed: entries in a fixed order, with fixed times.
     """
 
     kind = "tree"
@@ -170,7 +171,8 @@ class Service(Resource):
 
     It is restarted when one of the resources whose keys `restart_on` names, of any role on the machine,
     is not what it was when the unit was last started for it; `reload_on` does so for reloading. With `is_running`
-    false it is stopped and disabled instead.
+    false it is stopped and disabled instead. What runs once and ends is no Service but a Command, or has a timer
+    that is one.
     """
 
     kind = "service"
