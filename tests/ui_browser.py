@@ -17,7 +17,7 @@ OpenPage = Callable[..., Awaitable[Page]]
 
 
 def catalog_command() -> list[str]:
-    return ["streamlit", "run", str(Path(__file__).parents[2] / "ui/catalog/main.py"), "--server.port"]
+    return ["streamlit", "run", str(Path(__file__).parents[1] / "ui/catalog/main.py"), "--server.port"]
 
 
 def note_complaint(complaints: list[str], kind: str, text: str, location: Any) -> None:
