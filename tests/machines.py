@@ -126,7 +126,8 @@ class RunningMachine:
         for old in (etc / "ssh").glob("ssh_host_*"):
             old.unlink()
         call("chroot", self.root, "ssh-keygen", "-A")
-        call("chroot", self.root, "useradd", "-m", "-s", "/bin/bash", "ubuntu")
+        # No seat on this box has this number: ending a seat's processes ends all of its number, here too.
+        call("chroot", self.root, "useradd", "-m", "-s", "/bin/bash", "-u", "54321", "ubuntu")
         (etc / "sudoers.d/90-ubuntu").write_text("ubuntu ALL=(ALL) NOPASSWD:ALL\n")
         keys = self.root / "home/ubuntu/.ssh/authorized_keys"
         keys.parent.mkdir(mode=0o700)
