@@ -148,7 +148,8 @@ class Environment(Resource):
 class Command(Resource):
     """A command that is run unless it has succeeded with this `stamp` and these arguments before.
 
-    It may be killed at any moment and run again, so it must bear that. Secrets go to `stdin`.
+    It may be killed at any moment and run again, so it must bear that. Secrets go to `stdin`. When the role goes,
+    `undo` is run; without it, what the command did stays.
     """
 
     kind = "command"
@@ -160,6 +161,7 @@ class Command(Resource):
     folder: str = "/"
     stdin: bytes = field(default=b"", repr=False)
     timeout_seconds: float = 600
+    undo: tuple[str, ...] = ()
 
     def _essence(self) -> dict[str, Any]:
         return {"name": self.name, "argv": list(self.argv), "stamp": self.stamp}

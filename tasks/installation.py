@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from models.rules.machine_facts import Facts, problems
 from models.settings import state_folder
 from models.stack_manifest import StackManifest, read_stack
 from models.tables import utc_now
-from tasks.adapters.certificates import CertifiedKey
 from tasks.adapters.ssh import SshMachine
+from tasks.certificate_files import OwnCertificates, read_certificate_files
 from tasks.host_keys import SshPlace, known_hosts_file, pin_host_keys
 from tasks.machines import Outcome, read_facts
 from tasks.roles.context import RoleContext
@@ -72,37 +72,50 @@ async def installation(
 
     With `only_looks` no secret is made either.
 
-    Raises Refused: stack_wrong, ssh_key_unreadable, host_key_changed, secrets_damaged, or machines_unfit with
-    everything that is wrong with any machine.
+    Raises Refused: stack_wrong, certificates_wrong, ssh_key_unreadable, host_key_changed, secrets_damaged, or
+    machines_unfit with everything that is wrong with any machine.
     """
     stack, state = read_stack(stack_file), state_folder()
-    if not await asyncio.to_thread(ssh_key.is_file):
-        raise Refused(f"There is no ssh key {ssh_key}. Name the private key file.", reason="ssh_key_unreadable")
-    logins = {name: stack.ssh_login(name) for name in stack.machine_names}
-    places = [SshPlace(name, login.host, login.port) for name, login in logins.items()]
-    silent = await pin_host_keys(state, stack.name, places)
-    known_hosts = known_hosts_file(state, stack.name)
-    machines = {
-        name: SshMachine(
-            name,
-            f"{login.user}@{login.host}:{login.port}",
-            known_hosts=known_hosts,
-            client_key=ssh_key,
-            python=("sudo", "-n", "python3"),
-        )
-        for name, login in logins.items()
-    }
-    try:
+    own = await asyncio.to_thread(read_certificate_files, stack, utc_now())
+    async with reach(stack, stack.machine_names, ssh_key) as (machines, silent):
         facts, warnings = await _survey(stack, machines, silent)
         make = read_stack_secrets if only_looks else ensure_stack_secrets
         secrets = await make(state, stack, utc_now())
-        context = await asyncio.to_thread(_context, stack, secrets, facts, known_hosts)
+        known_hosts = known_hosts_file(state, stack.name)
+        context = await asyncio.to_thread(role_context, stack, secrets, own, facts, known_hosts)
         opened = Installation(context, machines, warnings)
         token = _current.set(opened)
         try:
             yield opened
         finally:
             _current.reset(token)
+
+
+@asynccontextmanager
+async def reach(
+    stack: StackManifest, names: Sequence[str], ssh_key: Path
+) -> AsyncIterator[tuple[dict[str, SshMachine], Mapping[str, StepFailed]]]:
+    """Yield machines of a stack as the installer works on them, and those that did not answer, with the reason.
+
+    Raises Refused: ssh_key_unreadable, or host_key_changed.
+    """
+    if not await asyncio.to_thread(ssh_key.is_file):
+        raise Refused(f"There is no ssh key {ssh_key}. Name the private key file.", reason="ssh_key_unreadable")
+    state, logins = state_folder(), {name: stack.ssh_login(name) for name in names}
+    places = [SshPlace(name, login.host, login.port) for name, login in logins.items()]
+    silent = await pin_host_keys(state, stack.name, places)
+    machines = {
+        name: SshMachine(
+            name,
+            f"{login.user}@{login.host}:{login.port}",
+            known_hosts=known_hosts_file(state, stack.name),
+            client_key=ssh_key,
+            python=("sudo", "-n", "python3"),
+        )
+        for name, login in logins.items()
+    }
+    try:
+        yield machines, silent
     finally:
         await asyncio.gather(*(machine.close() for machine in machines.values()))
 
@@ -111,21 +124,25 @@ async def _survey(
     stack: StackManifest, machines: Mapping[str, SshMachine], silent: Mapping[str, StepFailed]
 ) -> tuple[dict[str, Facts], tuple[Problem, ...]]:
     """Return what all machines are, or refuse with everything that is wrong with any of them."""
-    asked = [name for name in machines if name not in silent]
-    answers = await asyncio.gather(*(_facts(machines[name]) for name in asked))
-    facts: dict[str, Facts] = {}
-    found: list[Problem] = []
-    for name, answer in [*silent.items(), *zip(asked, answers, strict=True)]:
-        if isinstance(answer, Facts):
-            facts[name] = answer
-            found += problems(name, answer, needs(stack, name))
-        else:
-            found.append(Problem(name, 0, 0, answer.message, answer.detail))
+    facts, away = await facts_of(machines, silent)
+    found = [problem for name, each in facts.items() for problem in problems(name, each, needs(stack, name))]
+    found += [Problem(name, 0, 0, error.message, error.detail) for name, error in away.items()]
     if any(problem.severity is Severity.ERROR for problem in found):
         raise Refused(
             "\n".join([*map(str, sorted(found)), "Nothing was changed on any machine."]), reason="machines_unfit"
         )
     return facts, tuple(found)
+
+
+async def facts_of(
+    machines: Mapping[str, SshMachine], silent: Mapping[str, StepFailed]
+) -> tuple[dict[str, Facts], dict[str, StepFailed]]:
+    """Return what machines are, and why others can't be asked: those that were `silent` and those that are now."""
+    asked = [name for name in machines if name not in silent]
+    answers = dict(zip(asked, await asyncio.gather(*(_facts(machines[name]) for name in asked)), strict=True))
+    facts = {name: answer for name, answer in answers.items() if isinstance(answer, Facts)}
+    away = {name: answer for name, answer in answers.items() if isinstance(answer, StepFailed)}
+    return facts, {**silent, **away}
 
 
 async def _facts(machine: SshMachine) -> Facts | StepFailed:
@@ -135,35 +152,25 @@ async def _facts(machine: SshMachine) -> Facts | StepFailed:
         return error
 
 
-def _context(
-    stack: StackManifest, secrets: StackSecrets, facts: Mapping[str, Facts], known_hosts: Path
+def role_context(
+    stack: StackManifest,
+    secrets: StackSecrets,
+    own: OwnCertificates,
+    facts: Mapping[str, Facts],
+    known_hosts: Path,
 ) -> RoleContext:
+    """Return what the roles of a stack are made from; of a machine without facts, no address is known."""
     return RoleContext(
         stack=stack,
         secrets=secrets,
         release=read_release(),
-        certificates=_certificates(stack, secrets),
-        addresses={name: _addresses(each) for name, each in facts.items()},
+        certificates={**secrets.certificates, **own.of_machines},
+        authorities=(secrets.ca_certificate, *own.authorities),
+        addresses={name: _addresses(facts.get(name)) for name in stack.machine_names},
         releases={name: (str(each.distribution), str(each.version)) for name, each in facts.items()},
         known_hosts=known_hosts.read_text(),
     )
 
 
-def _addresses(facts: Facts) -> tuple[str, ...]:
-    return facts.addresses if isinstance(facts.addresses, tuple) else ()
-
-
-def _certificates(stack: StackManifest, secrets: StackSecrets) -> Mapping[str, CertifiedKey]:
-    """Return each machine's certificate: the stack's own, or the operator's files."""
-    if stack.certificates.source != "files":
-        return secrets.certificates
-    folder, found, missing = Path(stack.certificates.folder), {}, []
-    for machine in stack.machine_names:
-        key, chain = folder / f"{machine}.key", folder / f"{machine}.crt"
-        if key.is_file() and chain.is_file():
-            found[machine] = CertifiedKey(key.read_text(), chain.read_text())
-        else:
-            missing += [str(path) for path in (key, chain) if not path.is_file()]
-    if missing:
-        raise Refused(f"These certificate files are missing: {', '.join(missing)}.", reason="certificates_missing")
-    return found
+def _addresses(facts: Facts | None) -> tuple[str, ...]:
+    return facts.addresses if facts and isinstance(facts.addresses, tuple) else ()

@@ -40,7 +40,8 @@ from tasks.stack_files import changing, stack_folder, write_whole
 _BYTES = 32
 _RANDOM = ("password_key", "hub_master_token", "prefect_password")
 _PER_BACKEND = ("proxy_tokens", "hub_cookie_secrets")
-_KEYS = ("engine_ssh_private_key", "ca_key", "ca_certificate")
+_SSH_KEYS = {"engine_ssh_private_key": "engine of", "appliance_ssh_private_key": "backends of"}
+_KEYS = (*_SSH_KEYS, "ca_key", "ca_certificate")
 _HEAD = """\
 # The secrets of the stack {name}. Whoever has this file has the stack: keep a copy where nobody else can read it.
 # Without it, `wod install` makes new ones and installs them everywhere.
@@ -77,6 +78,7 @@ class _Kept(BaseModel):
     proxy_tokens: dict[str, _Text] = {}
     hub_cookie_secrets: dict[str, _Text] = {}
     engine_ssh_private_key: Annotated[str, AfterValidator(_ssh_key)] = ""
+    appliance_ssh_private_key: Annotated[str, AfterValidator(_ssh_key)] = ""
     ca_key: Annotated[str, AfterValidator(checked_key)] = ""
     ca_certificate: Annotated[str, AfterValidator(_of_its_key)] = ""
     certificates: dict[str, _KeptPair] = {}
@@ -86,7 +88,7 @@ class _Kept(BaseModel):
 class StackSecrets:
     """All secrets of a stack. Mappings are by the names of backends and machines; keys and certificates are PEM.
 
-    `certificates` is empty when the stack's certificates come from elsewhere.
+    `certificates` are of the stack's own authority, and there too when people are shown others.
     """
 
     password_key: str
@@ -96,6 +98,8 @@ class StackSecrets:
     hub_cookie_secrets: Mapping[str, str]
     engine_ssh_private_key: str
     engine_ssh_public_key: str
+    appliance_ssh_private_key: str
+    appliance_ssh_public_key: str
     ca_key: str
     ca_certificate: str
     certificates: Mapping[str, CertifiedKey]
@@ -115,10 +119,15 @@ def secrets_file(state: Path, stack: str) -> Path:
 
 def certificate_names(manifest: StackManifest, machine: str) -> tuple[str, ...]:
     """Return what people and other machines know a machine's services by: its name first, addresses, hosts."""
+    return tuple(dict.fromkeys([machine, manifest.address(machine), *served_names(manifest, machine)]))
+
+
+def served_names(manifest: StackManifest, machine: str) -> tuple[str, ...]:
+    """Return the hosts in the addresses of a machine's services: its name first, none without a service."""
     external = [each.external for each in manifest.backends if each.machine == machine]
     external += [each.external for each in (manifest.api, manifest.frontend) if each.machine == machine]
     hosts = [urlsplit(address).hostname or "" for address in external]
-    return tuple(filter(None, dict.fromkeys([machine, manifest.address(machine), *hosts])))
+    return tuple(filter(None, dict.fromkeys([machine, *hosts]))) if external else ()
 
 
 async def ensure_stack_secrets(state: Path, manifest: StackManifest, now: datetime) -> StackSecrets:
@@ -155,11 +164,12 @@ def _completed(kept: Mapping[str, Any], manifest: StackManifest, now: datetime) 
         of_backends = values.setdefault(name, {})
         for backend in manifest.backends:
             of_backends.setdefault(backend.machine, secrets.token_hex(_BYTES))
-    values.setdefault("engine_ssh_private_key", new_key_pair(f"engine of {manifest.name}"))
+    for name, whose in _SSH_KEYS.items():
+        values.setdefault(name, new_key_pair(f"{whose} {manifest.name}"))
     authority = _authority(values, f"{manifest.name} (Workshops on Demand)", now)
     values |= {"ca_key": authority.key, "ca_certificate": authority.chain}
     certificates = values.setdefault("certificates", {})
-    for machine in _certified(manifest):
+    for machine in manifest.machine_names:
         names = certificate_names(manifest, machine)
         known = certificates.get(machine)
         if known is None or not is_good(CertifiedKey(**known), authority, names, now):
@@ -179,16 +189,13 @@ def _authority(values: Mapping[str, Any], name: str, now: datetime) -> Certified
     return renewed_authority(values["ca_key"], name, now)
 
 
-def _certified(manifest: StackManifest) -> tuple[str, ...]:
-    return manifest.machine_names if manifest.certificates.source == "internal" else ()
-
-
 def _secrets(values: Mapping[str, Any], manifest: StackManifest) -> StackSecrets:
     return StackSecrets(
         **{name: values[name] for name in (*_RANDOM, *_PER_BACKEND, *_KEYS)},
         engine_ssh_public_key=public_key(values["engine_ssh_private_key"]),
+        appliance_ssh_public_key=public_key(values["appliance_ssh_private_key"]),
         certificates={
-            machine: CertifiedKey(**values["certificates"][machine]) for machine in _certified(manifest)
+            machine: CertifiedKey(**values["certificates"][machine]) for machine in manifest.machine_names
         },
     )
 

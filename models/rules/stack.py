@@ -15,14 +15,18 @@ from urllib.parse import urlsplit
 
 from models.errors import Severity
 from models.rules.addresses import INTERNAL_ZONES
-from models.rules.inner_ports import API_PORT, CATALOG_PORT, HUB_PORT, PREFECT_PORT, PROXY_API_PORT
+from models.rules.inner_ports import API_PORT, CATALOG_PORT, HUB_PORT, PREFECT_PORT, PROXY_API_PORT, PROXY_PORT
 
 Way = tuple[str | int, ...]
 Values = Mapping[Way, Any]
 
 # Ports that roles listen on beside those that are written in the file. PostgreSQL is reached by its socket alone.
 INTERNAL_PORTS = {
-    "backends": {HUB_PORT: "JupyterHub's own API", PROXY_API_PORT: "the API of the hub's proxy"},
+    "backends": {
+        HUB_PORT: "JupyterHub's own API",
+        PROXY_API_PORT: "the API of the hub's proxy",
+        PROXY_PORT: "the hub's proxy behind Caddy",
+    },
     "api": {API_PORT: "the API behind Caddy", PREFECT_PORT: "Prefect behind Caddy"},
     "frontend": {CATALOG_PORT: "the catalog behind Caddy"},
 }

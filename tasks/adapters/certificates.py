@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -101,12 +104,109 @@ def checked_key(pem: str) -> str:
     return pem
 
 
+def split_certificates(pem: str) -> tuple[str, ...]:
+    """Return the certificates of a text one by one; ValueError when it holds none, or a broken one."""
+    return tuple(_pem(each) for each in x509.load_pem_x509_certificates(pem.encode()))
+
+
 def is_pair(certified: CertifiedKey) -> bool:
     """Whether key and certificate can be read and belong to each other."""
     try:
         return _private_key(certified.key).public_key() == _certificate(certified.chain).public_key()
     except (ValueError, TypeError):
         return False
+
+
+def find_certificate_problems(
+    server: CertifiedKey, names: Collection[str], authorities: str, now: datetime
+) -> Iterator[str]:
+    """Yield what keeps a server known by `names` from showing this certificate, each in a sentence.
+
+    `authorities` are the certificates that clients trust; without any, only the chain itself is looked at.
+    """
+    try:
+        chain = x509.load_pem_x509_certificates(server.chain.encode())
+    except ValueError:
+        yield "It holds no certificate in PEM."
+        return
+    yield from _key_problems(server.key, chain[0])
+    certified = _names_of(chain[0])
+    for name in names:
+        if not any(_covers(each, name) for each in certified):
+            known = ", ".join(certified) or "nothing"
+            yield f"It is not for {name}, but for {known}."
+    if chain[0].not_valid_after_utc <= now:
+        yield f"It ended on {chain[0].not_valid_after_utc:%Y-%m-%d}."
+    if chain[0].not_valid_before_utc > now:
+        yield f"It begins on {chain[0].not_valid_before_utc:%Y-%m-%d} only."
+    yield from _chain_problems(chain, authorities, now)
+
+
+def _key_problems(pem: str, certificate: x509.Certificate) -> Iterator[str]:
+    try:
+        private = load_pem_private_key(pem.encode(), password=None)
+    except TypeError:
+        yield "Its key asks for a password, which no service could give."
+    except (ValueError, UnsupportedAlgorithm):
+        yield "Its key is no private key in PEM."
+    else:
+        if private.public_key() != certificate.public_key():
+            yield "Its key belongs to another certificate."
+
+
+def _names_of(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return []
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return [*names.get_values_for_type(x509.DNSName), *map(str, addresses)]
+
+
+def _covers(certified: str, name: str) -> bool:
+    """Whether a certified name covers another; a wildcard stands for one label (RFC 6125, section 6.4.3)."""
+    certified, name = certified.lower(), name.lower()
+    return certified == name or (
+        certified.startswith("*.") and not _is_address(name) and certified[2:] == name.partition(".")[2]
+    )
+
+
+def _chain_problems(chain: Sequence[x509.Certificate], authorities: str, now: datetime) -> Iterator[str]:
+    for below, above in pairwise(chain):
+        if not _is_issued_by(below, above):
+            yield (
+                f"After the certificate of {_shown(below.subject)} must come that of {_shown(below.issuer)},"
+                f" not of {_shown(above.subject)}."
+            )
+            return
+    for each in chain[1:]:
+        if each.not_valid_after_utc <= now:
+            yield f"The certificate of {_shown(each.subject)} in it ended on {each.not_valid_after_utc:%Y-%m-%d}."
+    trusted, last = _readable(authorities), chain[-1]
+    if trusted and not any(each == last or _is_issued_by(last, each) for each in trusted):
+        yield f"Nobody whom machines trust vouches for it: the certificate of {_shown(last.issuer)} is missing."
+
+
+def _readable(authorities: str) -> list[x509.Certificate]:
+    """Return what can be read of a bundle: old authorities don't keep to all rules of today."""
+    found = []
+    with warnings.catch_warnings(action="ignore"):
+        for pem in authorities.split("-----END CERTIFICATE-----")[:-1]:
+            with suppress(ValueError):
+                found.append(_certificate(f"{pem}-----END CERTIFICATE-----\n"))
+    return found
+
+
+def _is_issued_by(below: x509.Certificate, above: x509.Certificate) -> bool:
+    with suppress(ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        below.verify_directly_issued_by(above)
+        return True
+    return False
+
+
+def _shown(name: x509.Name) -> str:
+    known = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(known[0].value) if known else name.rfc4514_string()
 
 
 def _builder(
@@ -143,10 +243,14 @@ def _common_name(name: str) -> x509.Name:
 
 
 def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
+    return x509.IPAddress(ipaddress.ip_address(name)) if _is_address(name) else x509.DNSName(name)
+
+
+def _is_address(name: str) -> bool:
+    with suppress(ValueError):
+        ipaddress.ip_address(name)
+        return True
+    return False
 
 
 def _certificate(pem: str) -> x509.Certificate:

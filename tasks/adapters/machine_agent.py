@@ -41,8 +41,8 @@ from tasks.adapters.machine_probe import read_facts
 from tasks.adapters.machine_programs import (
     command_change,
     environment_change,
-    forget_command,
     remove_environment,
+    undo_command,
 )
 from tasks.adapters.machine_services import remove_service, service_change, settle_services
 from tasks.adapters.machine_system import account_change, keep_packages, packages_change, remove_account
@@ -66,7 +66,7 @@ REMOVALS: dict[str, Callable[[dict[str, Any], Path], Removed]] = {
     "account": remove_account,
     "tree": remove_made_tree,
     "environment": remove_environment,
-    "command": forget_command,
+    "command": undo_command,
     "service": remove_service,
 }
 LASTING = ("packages", "account", "command")  # stay, or what they did, until the whole role goes

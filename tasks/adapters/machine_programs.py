@@ -137,9 +137,12 @@ def command_change(wanted: Noted, noted: Noted, state: Path) -> Change | None:
         )
         return {"succeeded": wanted["digest"]}
 
-    return Change("run " + " ".join(wanted["argv"])[:200], act)
+    return Change("run " + " ".join(wanted["argv"])[:200], act, {"undo": wanted["undo"]})
 
 
-def forget_command(noted: Noted, state: Path) -> Removed:
-    """Say that what a command did stays."""
-    return Removed(False, "what it did stays")
+def undo_command(noted: Noted, state: Path) -> Removed:
+    """Undo what a command did, where it can be undone."""
+    if not noted.get("undo"):
+        return Removed(False, "what it did stays")
+    run_tool(*noted["undo"])
+    return Removed(True, "undone")

@@ -173,7 +173,7 @@ def _modifying(name: str, *options: str) -> Callable[[], object]:
 
 
 def _missing_groups(wanted: Noted) -> list[str]:
-    has = ask_tool("id", "--name", "--groups", wanted["name"]).split()
+    has = ask_tool("id", "--name", "--groups", wanted["name"]).split() if wanted["groups"] else []
     return [group for group in wanted["groups"] if group not in has]
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from models.resources import Account, Command, File, Folder, Link, Packages, Resource, Service
 from models.rules.inner_ports import API_PORT, PREFECT_PORT
-from tasks.roles.backend import HOMES, SEAT_AGENT, SEAT_UID_BASE
 from tasks.roles.context import CA_BUNDLE, CONFIGURATION, OWN_PROGRAMS, SECRETS, RoleContext
-from tasks.roles.https import Site, gate, host_of
+from tasks.roles.https import Site, gate
 from tasks.roles.prefect_server import PREFECT_SERVER
 from tasks.roles.programs import PLATFORM, PROGRAM_KEYS, PYTHON, platform_programs
 from tasks.roles.templates import fill
+from tasks.roles.way_in import HOMES, SEAT_AGENT, SEAT_UID_BASE
 
 STATE = "/var/lib/wod"
 BACKUPS = "/var/backups/wod"
@@ -229,16 +229,10 @@ def _backup(context: RoleContext) -> list[Resource]:
 
 def _sites(context: RoleContext) -> list[Site]:
     stack = context.stack
-    is_acme = stack.certificates.source == "acme"
-    hosts = (host_of(stack.url("api")),) if is_acme else ()
+    # What Prefect shows without a log-in.
+    closed = ("/docs*", "/redoc*", "/openapi.json", "/api/docs*", "/api/openapi.json")
+    protocol, external = stack.api.protocol, stack.url("api")
     return [
-        Site(stack.api.protocol, stack.api.port, f"127.0.0.1:{API_PORT}", hosts),
-        Site(
-            stack.api.protocol,
-            stack.api.prefect_port,
-            f"127.0.0.1:{PREFECT_PORT}",
-            hosts,
-            # What Prefect shows without a log-in.
-            closed=("/docs*", "/redoc*", "/openapi.json", "/api/docs*", "/api/openapi.json"),
-        ),
+        Site(protocol, stack.api.port, external, f"127.0.0.1:{API_PORT}"),
+        Site(protocol, stack.api.prefect_port, external, f"127.0.0.1:{PREFECT_PORT}", closed),
     ]

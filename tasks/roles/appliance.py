@@ -1,30 +1,70 @@
-"""An appliance: containers for workshops, and the engine's way in."""
+"""An appliance: containers for workshops, seat accounts, and the backends' way in."""
 
 from __future__ import annotations
 
-from models.resources import Account, Packages, Resource
+import hashlib
+
+from models.resources import Account, Command, File, Packages, Resource
 from tasks.roles.context import RoleContext
+from tasks.roles.templates import fill
+from tasks.roles.way_in import HOMES, SEAT_UID_BASE, homes_of_seats, way_into_appliance
 
 _PACKAGES = {
     "podman": ("podman", "uidmap", "slirp4netns", "fuse-overlayfs"),
     "docker": ("docker.io",),
 }
+_SSHD = "/etc/ssh/sshd_config.d/wod.conf"
+_RELOAD = "systemctl try-reload-or-restart ssh"
 
 
 def appliance(context: RoleContext, machine: str) -> list[Resource]:
     """Return what an appliance gets; workshops' own set-up builds on it."""
     entry = next(each for each in context.stack.appliances if each.machine == machine)
-    account, groups = context.stack.management_user, ("docker",) if entry.containers == "docker" else ()
-    why = "The engine's way in to run the workshops' own set-up."
     return [
         Packages(_PACKAGES[entry.containers], why=f"Containers for workshops, by {entry.containers}."),
-        Account(  # noqa: S604  (the account's shell, not one that runs anything here)
-            account,
-            home=f"/var/lib/{account}",
-            shell="/bin/bash",
-            groups=groups,
-            comment="engine of Workshops on Demand",
-            authorized_keys=(f"restrict {context.secrets.engine_ssh_public_key}",),
-            why=why,
+        *way_into_appliance(context, machine),
+        *_guard(context),
+        # The engine makes those of a backend, and keeps records of them.
+        *([] if "backend" in context.stack.roles_of(machine) else _seats(context)),
+    ]
+
+
+def _guard(context: RoleContext) -> list[Resource]:
+    backends = context.addresses_of([each.machine for each in context.stack.backends])
+    sources = [*backends["ip"], *backends["ip6"], "127.0.0.0/8", "::1"]
+    rules = fill("appliance/sshd.conf", backends=sources, prefix=_prefix(context))
+    return [
+        File(_SSHD, rules, why="Students come in over ssh from the backends alone, and by key alone."),
+        # No Service: on Ubuntu 24.04 a socket starts sshd, which is not to be enabled beside it.
+        Command(
+            "ssh: take notice of its configuration",
+            ("sh", "-euc", f"sshd -t; {_RELOAD}"),
+            stamp=hashlib.sha256(rules).hexdigest(),
+            undo=("sh", "-euc", f"rm -f {_SSHD}; {_RELOAD}"),
+            why="Connections that are open stay so.",
         ),
     ]
+
+
+def _seats(context: RoleContext) -> list[Resource]:
+    seats = max(each.seats for each in context.stack.backends)
+    why = "A seat's account, with the number that it has on the backends; a workshop's set-up gives it a key."
+    return [
+        homes_of_seats(),
+        *(
+            Account(  # noqa: S604  (the account's shell, not one that runs anything here)
+                f"{_prefix(context)}{number}",
+                home=f"{HOMES}/{_prefix(context)}{number}",
+                shell="/bin/bash",
+                comment="seat of Workshops on Demand",
+                uid=SEAT_UID_BASE + number,
+                is_system=False,
+                why=why,
+            )
+            for number in range(1, seats + 1)
+        ),
+    ]
+
+
+def _prefix(context: RoleContext) -> str:
+    return str(context.stack.settings.get("seat_prefix") or "student")

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from models.resources import Account, Command, Environment, File, Folder, Packages, Resource, Service, Tree
-from models.rules.inner_ports import HUB_PORT, PROXY_API_PORT
+from models.rules.inner_ports import HUB_PORT, PROXY_API_PORT, PROXY_PORT
 from models.stack_entries import BackendEntry
 from tasks.roles.context import (
     CA_BUNDLE,
     CONFIGURATION,
-    OWN_PROGRAMS,
     PROGRAMS,
     SECRETS,
     RoleContext,
     certificate_files,
 )
+from tasks.roles.https import Site, gate
 from tasks.roles.templates import fill
-from tasks.seats import seat_agent_program
-
-HOMES = "/student"
-SEAT_AGENT = f"{OWN_PROGRAMS}/seat-agent"
-SEAT_UID_BASE = 2000
+from tasks.roles.way_in import HOMES, homes_of_seats, way_into_backend, way_to_appliances
 
 # What students find besides Python, and what turns their notebooks into documents.
 _FOR_STUDENTS = ("curl", "git", "less", "nano", "openssh-client", "pandoc", "tree", "unzip", "vim-tiny")
 _UNITS = "/etc/systemd/system"
+_PROXY_WHY = "The proxy serves the hub by https, and students work on while the hub restarts."
 
 
 def backend(context: RoleContext, machine: str) -> list[Resource]:
@@ -33,9 +31,10 @@ def backend(context: RoleContext, machine: str) -> list[Resource]:
     entry = next(each for each in context.stack.backends if each.machine == machine)
     return [
         *_mail_relay(context, entry),
-        *_way_in(context),
+        *way_into_backend(context, machine),
+        *way_to_appliances(context),
         *_hub_programs(context),
-        *_proxy(context, entry),
+        *(_proxy_behind_caddy(context, entry) if _uses_caddy(context) else _proxy(context, entry)),
         *_hub(context, entry),
         *_guards(entry),
     ]
@@ -58,10 +57,13 @@ def _mail_relay(context: RoleContext, entry: BackendEntry) -> list[Resource]:
         Folder("/etc/postfix", why=why),
         File("/etc/postfix/main.cf", configuration, why=why),
         Packages(
-            ("postfix", *_FOR_STUDENTS),
+            ("postfix", *_FOR_STUDENTS, *(("caddy",) if _uses_caddy(context) else ())),
             why="The mail relay, and what students use besides Python.",
         ),
-        *certificate_files(context, entry.machine, f"{CONFIGURATION}/postfix", "postfix", why=why),
+        # The stack's own in any case: nobody else speaks to the relay.
+        *certificate_files(
+            context.secrets.certificates[entry.machine], f"{CONFIGURATION}/postfix", "postfix", why=why
+        ),
         Command("postfix: the relay's port", listen, stamp="1", why=why),
         Command("postfix: no port 25", ("postconf", "-MX", "smtp/inet"), stamp="1", why=why),
         Service(
@@ -74,23 +76,6 @@ def _mail_relay(context: RoleContext, entry: BackendEntry) -> list[Resource]:
             ),
             why=why,
         ),
-    ]
-
-
-def _way_in(context: RoleContext) -> list[Resource]:
-    account, why = context.stack.management_user, "The engine's way in: it may work on seats, and nothing else."
-    return [
-        Account(  # noqa: S604  (the account's shell, not one that runs anything here)
-            account,
-            home=f"/var/lib/{account}",
-            shell="/bin/sh",
-            comment="engine of Workshops on Demand",
-            authorized_keys=(f"restrict {context.secrets.engine_ssh_public_key}",),
-            why=why,
-        ),
-        File(SEAT_AGENT, seat_agent_program(), mode=0o755, why=why),
-        Folder("/etc/sudoers.d", mode=0o750, why=why),
-        File("/etc/sudoers.d/wod", fill("backend/sudoers", account=account), mode=0o440, why=why),
     ]
 
 
@@ -118,30 +103,62 @@ def _hub_programs(context: RoleContext) -> list[Resource]:
     ]
 
 
-def _proxy(context: RoleContext, entry: BackendEntry) -> list[Resource]:
-    why = "The proxy serves the hub by https, and students work on while the hub restarts."
-    token = context.secrets.proxy_tokens[entry.machine]
-    unit = fill("backend/wod-proxy.service", port=entry.port, api_port=PROXY_API_PORT, hub_port=HUB_PORT)
+def _uses_caddy(context: RoleContext) -> bool:
+    """Whether the hub's proxy, which gets no certificates itself, stands behind one that does."""
+    return context.stack.certificates.source == "acme"
+
+
+def _proxy_behind_caddy(context: RoleContext, entry: BackendEntry) -> list[Resource]:
+    external = context.stack.url("hub", entry.machine)
+    site = Site("https", entry.port, external, f"127.0.0.1:{PROXY_PORT}")
+    arguments = ("--no-x-forward", "--ip", "127.0.0.1", "--port", str(PROXY_PORT))
     return [
-        Account("wod-proxy", home="/var/lib/wod-proxy", why=why),
-        *certificate_files(context, entry.machine, f"{CONFIGURATION}/proxy", "wod-proxy", why=why),
+        *_proxy_service(context, entry, arguments, ()),
+        *gate(context, entry.machine, "gate-hub", [site], what="hub"),
+    ]
+
+
+def _proxy(context: RoleContext, entry: BackendEntry) -> list[Resource]:
+    folder = f"{CONFIGURATION}/proxy"
+    arguments = (
+        *("--ip", "0.0.0.0", "--port", str(entry.port)),  # noqa: S104  (the students' way in)
+        *("--ssl-key", f"{folder}/key.pem", "--ssl-cert", f"{folder}/certificate.pem"),
+    )
+    files = certificate_files(context.certificates[entry.machine], folder, "wod-proxy", why=_PROXY_WHY)
+    return _proxy_service(context, entry, arguments, files)
+
+
+def _proxy_service(
+    context: RoleContext, entry: BackendEntry, arguments: Sequence[str], files: Sequence[Folder | File]
+) -> list[Resource]:
+    token = context.secrets.proxy_tokens[entry.machine]
+    unit = fill(
+        "backend/wod-proxy.service",
+        arguments=" ".join(arguments),
+        api_port=PROXY_API_PORT,
+        hub_port=HUB_PORT,
+        is_low_port=entry.port < 1024,
+    )
+    return [
+        Account("wod-proxy", home="/var/lib/wod-proxy", why="The proxy's own account."),
+        *files,
         File(
             f"{SECRETS}/proxy.env",
             f"CONFIGPROXY_AUTH_TOKEN={token}\n".encode(),
             mode=0o600,
             is_secret=True,
-            why=why,
+            why="Known to the proxy and the hub alone, so that nobody else turns students' ways.",
         ),
-        File(f"{_UNITS}/wod-proxy.service", unit, why=why),
+        File(f"{_UNITS}/wod-proxy.service", unit, why=_PROXY_WHY),
         Service(
             "wod-proxy",
             restart_on=(
                 f"file {_UNITS}/wod-proxy.service",
                 f"file {SECRETS}/proxy.env",
-                f"file {CONFIGURATION}/proxy/certificate.pem",
+                *(each.key for each in files if each.key.endswith("certificate.pem")),
                 f"environment {PROGRAMS}/node",
             ),
-            why=why,
+            why=_PROXY_WHY,
         ),
     ]
 
@@ -175,7 +192,7 @@ def _hub(context: RoleContext, entry: BackendEntry) -> list[Resource]:
             File(f"{folder}/{name}", value.encode(), mode=0o600, is_secret=True, why=why)
             for name, value in secrets.items()
         ),
-        Folder(HOMES, mode=0o711, why="Homes of the seats, each open to its own student alone."),
+        homes_of_seats(),
         File(f"{_UNITS}/wod-hub.service", fill("backend/wod-hub.service", environment=lines), why=why),
         Service(
             "wod-hub",

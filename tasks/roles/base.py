@@ -14,9 +14,9 @@ _PACKAGES = ("ca-certificates", "fail2ban", "nftables", "python3", "python3-syst
 
 @dataclass(frozen=True)
 class Opening:
-    """A port that the firewall lets in, for the machines with `sources`, or for everybody."""
+    """Ports that the firewall lets in, one or `first-last`, for the machines with `sources`, or for everybody."""
 
-    port: int
+    ports: str
     what: str
     sources: dict[str, list[str]] | None = None
 
@@ -29,7 +29,7 @@ def base(context: RoleContext, machine: str) -> list[Resource]:
         Folder(SECRETS, mode=0o700, why="Secrets of the services; systemd hands each service its own."),
         Folder(PROGRAMS, why="The platform's programs and their environments."),
         Folder(OWN_PROGRAMS, why="Small programs that the platform runs on this machine."),
-        *_authority(context),
+        *_authorities(context),
         *_firewall(context, machine),
         *_fail2ban(context, machine),
     ]
@@ -37,31 +37,39 @@ def base(context: RoleContext, machine: str) -> list[Resource]:
 
 def openings(context: RoleContext, machine: str) -> list[Opening]:
     """Return the ports that a machine's roles need open, and for whom: no machine reaches more than it needs."""
-    stack, found = context.stack, []
-    roles = stack.roles_of(machine)
+    stack, roles = context.stack, context.stack.roles_of(machine)
+    backends = context.addresses_of([each.machine for each in stack.backends])
+    found = []
     for backend in stack.backends:
         if backend.machine == machine:
-            found.append(Opening(backend.port, "JupyterHub"))
+            found.append(Opening(str(backend.port), "JupyterHub"))
             senders = context.addresses_of([stack.api.machine])
-            found.append(Opening(stack.mail.relay_port, "mail of the platform", senders))
+            found.append(Opening(str(stack.mail.relay_port), "mail of the platform", senders))
     if "api-db" in roles:
-        found.append(Opening(stack.api.port, "API"))
-        found.append(Opening(stack.api.prefect_port, "Prefect"))
+        found.append(Opening(str(stack.api.port), "API"))
+        found.append(Opening(str(stack.api.prefect_port), "Prefect"))
     if "frontend" in roles:
-        found.append(Opening(stack.frontend.port, "catalog"))
-    if stack.certificates.source == "acme" and {"api-db", "frontend"} & set(roles):
-        found.append(Opening(80, "proof of the certificate authority"))
+        found.append(Opening(str(stack.frontend.port), "catalog"))
+    if "appliance" in roles:
+        found.append(Opening("1024-65535", "containers of workshops", backends))
+    if stack.certificates.source == "acme" and {"backend", "api-db", "frontend"} & set(roles):
+        found.append(Opening("80", "proof of the certificate authority"))
     return found
 
 
-def _authority(context: RoleContext) -> list[Resource]:
-    if context.stack.certificates.source != "internal":
-        return []
-    certificate = context.secrets.ca_certificate
+def _authorities(context: RoleContext) -> list[Resource]:
     why = "Makes this machine trust the certificates of the others in the stack."
+    names = [
+        f"wod-{context.stack.name}{'' if place == 0 else f'-{place}'}.crt"
+        for place in range(len(context.authorities))
+    ]
+    paths = [f"/usr/local/share/ca-certificates/{name}" for name in names]
+    forget = ("sh", "-euc", 'rm -f "$@"; update-ca-certificates', "forget", *paths)
     return [
-        File(f"/usr/local/share/ca-certificates/wod-{context.stack.name}.crt", certificate.encode(), why=why),
-        Command("trust", ("update-ca-certificates",), stamp=_digest(certificate), why=why),
+        *(File(path, each.encode(), why=why) for path, each in zip(paths, context.authorities, strict=True)),
+        Command(
+            "trust", ("update-ca-certificates",), stamp=_digest("".join(context.authorities)), undo=forget, why=why
+        ),
     ]
 
 

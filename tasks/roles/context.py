@@ -23,14 +23,16 @@ CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 class RoleContext:
     """Everything that the roles of a stack depend on.
 
-    By the names of machines: their `certificates`, their IP `addresses`, and their `releases`: a distribution and
-    its version, such as debian 12. `known_hosts` are the pinned host keys, as in ssh's file of that name.
+    By the names of machines: the `certificates` that people are shown, their IP `addresses`, and their `releases`:
+    a distribution and its version, such as debian 12. `authorities` are those, in PEM, that the machines
+    are to trust, the stack's own first. `known_hosts` are the pinned host keys, as in ssh's file of that name.
     """
 
     stack: StackManifest
     secrets: StackSecrets
     release: Release
     certificates: Mapping[str, CertifiedKey]
+    authorities: tuple[str, ...]
     addresses: Mapping[str, tuple[str, ...]]
     releases: Mapping[str, tuple[str, str]]
     known_hosts: str
@@ -46,11 +48,8 @@ class RoleContext:
         return {family: sorted(set(addresses)) for family, addresses in found.items()}
 
 
-def certificate_files(
-    context: RoleContext, machine: str, folder: str, owner: str, *, why: str
-) -> list[Folder | File]:
-    """Return a machine's certificate and key as a service of the account `owner` reads them."""
-    certificate = context.certificates[machine]
+def certificate_files(certificate: CertifiedKey, folder: str, owner: str, *, why: str) -> list[Folder | File]:
+    """Return a certificate and its key as a service of the account `owner` reads them."""
     return [
         Folder(folder, group=owner, mode=0o750, why=why),
         File(f"{folder}/certificate.pem", certificate.chain.encode(), group=owner, mode=0o640, why=why),

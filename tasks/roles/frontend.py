@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.resources import Account, Environment, File, Packages, Resource, Service, Tree
 from models.rules.inner_ports import CATALOG_PORT
 from tasks.roles.context import PROGRAMS, RoleContext
-from tasks.roles.https import Site, gate, host_of
+from tasks.roles.https import Site, gate
 from tasks.roles.templates import fill
 
 ENVIRONMENT, PAGES = f"{PROGRAMS}/catalog-env", f"{PROGRAMS}/catalog"
@@ -21,8 +21,8 @@ def frontend(context: RoleContext, machine: str) -> list[Resource]:
         port=CATALOG_PORT,
         color=stack.settings.get("brand_color", "#01775A"),
     )
-    hosts = (host_of(stack.url("catalog")),) if stack.certificates.source == "acme" else ()
-    site = Site(stack.frontend.protocol, stack.frontend.port, f"127.0.0.1:{CATALOG_PORT}", hosts)
+    entry = stack.frontend
+    site = Site(entry.protocol, entry.port, stack.url("catalog"), f"127.0.0.1:{CATALOG_PORT}")
     return [
         Packages(("caddy",), why="Caddy, which serves the catalog by https."),
         Environment(ENVIRONMENT, lock=context.release.catalog_lock, uv_lock=context.release.uv_lock, why=why),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from models.resources import Resource
-from models.rules.inner_ports import API_PORT, CATALOG_PORT, HUB_PORT, PREFECT_PORT, PROXY_API_PORT
+from models.rules.inner_ports import API_PORT, CATALOG_PORT, HUB_PORT, PREFECT_PORT, PROXY_API_PORT, PROXY_PORT
 from models.rules.machine_facts import Needs
 from models.stack_manifest import StackManifest
 from tasks.roles.api_db import api_db
@@ -34,7 +34,9 @@ def needs(stack: StackManifest, machine: str) -> Needs:
     ports: dict[int, tuple[str, ...]] = {}
     if "backend" in roles:
         entry = next(each for each in stack.backends if each.machine == machine)
-        ports |= {entry.port: ("wod-proxy.service",), PROXY_API_PORT: ("wod-proxy.service",)}
+        proxy = ("wod-proxy.service",)
+        # Either listens there, by where certificates come from, which may have changed.
+        ports |= {entry.port: (*proxy, "wod-gate-hub.service"), PROXY_API_PORT: proxy, PROXY_PORT: proxy}
         ports |= {HUB_PORT: ("wod-hub.service",)}
         ports |= {stack.mail.relay_port: ("postfix@-.service", "postfix.service")}
     if "api-db" in roles:

@@ -105,7 +105,7 @@ def test_the_reference_stack() -> None:
         "apidb.local": ("base", "api-db"),
         "front.local": ("base", "frontend"),
     }
-    assert stack.ports("be1.local").keys() == {22, 8010, 9000, 9104, 9105}
+    assert stack.ports("be1.local").keys() == {22, 8010, 9000, 9104, 9105, 9106}
     assert stack.ports("apidb.local") == {
         22: "sshd",
         9101: "the API behind Caddy",

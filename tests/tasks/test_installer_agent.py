@@ -145,6 +145,18 @@ async def test_a_command_runs_once_for_each_stamp_with_the_rights_it_names(insta
         assert Path(folder, "told").read_text() == f"daemon {home} 7 /usr given\n" * 2
 
 
+async def test_what_a_command_did_is_undone_where_it_says_how(installer: Installer, etc: Path) -> None:
+    did, stays = etc / "did", etc / "stays"
+    undo = ("rm", str(did))
+    await installer.apply(
+        Command("do", ("touch", str(did)), "1", undo=undo, why=WHY),
+        Command("keep", ("touch", str(stays)), "1", why=WHY),
+    )
+    assert events(await installer.undo()) == {"command keep": "same", "command do": "changed"}
+    assert not did.exists()
+    assert stays.exists()
+
+
 # Dropping and sharing
 
 

@@ -47,7 +47,8 @@ def stack(text: str = STACK) -> StackManifest:
 def secret_texts(kept: StackSecrets) -> set[str]:
     """Return every single secret, and nothing that is public."""
     texts = {kept.password_key, kept.hub_master_token, kept.prefect_password, kept.engine_ssh_private_key}
-    texts |= {kept.ca_key, *kept.proxy_tokens.values(), *kept.hub_cookie_secrets.values()}
+    texts |= {kept.ca_key, kept.appliance_ssh_private_key}
+    texts |= {*kept.proxy_tokens.values(), *kept.hub_cookie_secrets.values()}
     return texts | {each.key for each in kept.certificates.values()}
 
 
@@ -55,7 +56,7 @@ async def test_all_are_made_once_and_kept_where_only_the_owner_can_read(tmp_path
     made = await ensure_stack_secrets(tmp_path, stack(), NOW)
     path = secrets_file(tmp_path, "lab")
     before = path.stat()
-    assert len(secret_texts(made)) == 5 + 2 + 2 + 3
+    assert len(secret_texts(made)) == 6 + 2 + 2 + 3
     assert all(len(each) >= 64 for each in secret_texts(made))
     assert await ensure_stack_secrets(tmp_path, stack(), NOW + timedelta(days=1)) == made
     assert await read_stack_secrets(tmp_path, stack(), NOW) == made
@@ -165,15 +166,16 @@ async def test_another_address_makes_another_certificate_for_that_machine_alone(
     }
 
 
-async def test_certificates_from_elsewhere_are_not_made_here(tmp_path):
+async def test_the_stack_has_certificates_of_its_own_when_people_are_shown_others(tmp_path):
     public = STACK.replace(".local", ".example.com")
     manifest = stack(public + "certificates: {source: acme, email: ops@example.org}\n")
-    assert (await ensure_stack_secrets(tmp_path, manifest, NOW)).certificates == {}
+    made = await ensure_stack_secrets(tmp_path, manifest, NOW)
+    assert set(made.certificates) == set(manifest.machine_names)
 
 
 async def test_reading_keeps_nothing(tmp_path):
     first = await read_stack_secrets(tmp_path, stack(), NOW)
-    assert len(secret_texts(first)) == 12
+    assert len(secret_texts(first)) == 13
     assert not list(tmp_path.iterdir())
 
 
