@@ -13,6 +13,7 @@ import httpx
 from websockets.asyncio.client import connect
 
 from models.errors import StepFailed
+from tasks.adapters.doors import fill_log_in_form
 
 _POLL_SECONDS = 0.2
 
@@ -38,10 +39,7 @@ class Student:
 
     async def log_in(self, password: str) -> bool:
         """Fill the log-in form in; return whether the hub lets the student in."""
-        await self._browser.get("/hub/login")
-        form = {"username": self._account, "password": password, "_xsrf": self._cookie("/hub/")}
-        answer = await self._browser.post("/hub/login?next=/hub/home", data=form)
-        return answer.status_code == 200 and answer.url.path == "/hub/home"
+        return await fill_log_in_form(self._browser, self._hub_url, self._account, password)
 
     async def open_lab(self, timeout_seconds: float = 60) -> str:
         """Start the student's server and wait for it; return the address on which JupyterLab opens.

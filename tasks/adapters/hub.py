@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +12,8 @@ from urllib.parse import quote
 
 import httpx
 
-from models.errors import Refused, StepFailed
+from models.errors import StepFailed
+from tasks.adapters.trust import trust
 
 REQUEST_SECONDS = 30.0
 POLL_SECONDS = 0.2
@@ -46,7 +46,7 @@ class Hub:
             headers={"Authorization": f"token {token}"},
             timeout=REQUEST_SECONDS,
             trust_env=False,
-            verify=_trust(ca_file),
+            verify=trust(ca_file),
         )
 
     async def close(self) -> None:
@@ -152,18 +152,6 @@ class Hub:
     def _check_time(deadline: float, message: str) -> None:
         if monotonic() > deadline:
             raise StepFailed(message, reason="hub_busy")
-
-
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:  # ssl.SSLError is one
-            raise Refused(
-                f"The certificates in {ca_file} (setting ca_file) can't be read: {error}.", reason="ca_file_wrong"
-            ) from None
-    return context
 
 
 def _path(name: str) -> str:
