@@ -81,6 +81,21 @@ def pid_of(platform: OwnPlatform, service: str) -> int:
     return pid
 
 
+async def one_is_ready(platform: OwnPlatform, name: str, timeout_seconds: float = 60) -> None:
+    """Wait until a booking of the burst `name` is ready."""
+    database = Database(read_secret(platform.layout, "database_url"))
+    ready = select(Booking.id).where(Booking.email.startswith(name), Booking.state == BookingState.READY)
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                async with database.transaction() as session:
+                    if await session.scalar(ready.limit(1)):
+                        return
+                await asyncio.sleep(_POLL_SECONDS)
+    finally:
+        await database.close()
+
+
 async def settled(platform: OwnPlatform, burst: Burst, timeout_seconds: float) -> dict[str, Booking]:
     """Return the burst's bookings by address, when each is ready or apologised for and its mails are sent."""
     database = Database(read_secret(platform.layout, "database_url"))

@@ -10,7 +10,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from faults.bursts import Burst, check_no_seat_leaks, check_truths, kill, leave_all, settled, supervisor_of
+from faults.bursts import (
+    Burst,
+    check_no_seat_leaks,
+    check_truths,
+    kill,
+    leave_all,
+    one_is_ready,
+    settled,
+    supervisor_of,
+)
 
 from deployments.rehearsal.own_platform import own_platform
 
@@ -53,6 +62,18 @@ async def test_kill_9_in_a_burst(platform, service, after_seconds):
         kill(platform, service)
 
     bookings = await live_through(platform, f"{service}-{after_seconds}-", fault)
+    assert {booking.state for booking in bookings.values()} == {"ready"}
+
+
+async def test_a_run_whose_engine_is_killed_after_the_work_is_closed_by_the_next(platform):
+    async def fault():
+        # A mail that hangs keeps the runs of bookings open that are ready.
+        kill(platform, "mailbox", signal.SIGSTOP)
+        await one_is_ready(platform, "left-")
+        kill(platform, "engine")
+        kill(platform, "mailbox", signal.SIGCONT)
+
+    bookings = await live_through(platform, "left-", fault)
     assert {booking.state for booking in bookings.values()} == {"ready"}
 
 
