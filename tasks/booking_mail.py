@@ -11,7 +11,7 @@ from models.rules.booking import OPEN_STATES, MailKind
 from models.rules.links import booking_page, session_page, work_download, workshop_page
 from models.rules.passwords import derive_password
 from models.settings import Settings
-from models.store.bookings import BookingDetails, known_id
+from models.store.bookings import BookingDetails
 from tasks.mail import MailContext, branding, compose
 
 _WITH_CREDENTIALS = {MailKind.CREDENTIALS, MailKind.REMINDER}
@@ -60,6 +60,6 @@ def _credentials(settings: Settings, details: BookingDetails) -> dict[str, str]:
     account = details.seat.account
     return {
         "username": account,
-        "password": derive_password(settings.secret("password_key"), known_id(details.booking.id)),
+        "password": derive_password(settings.secret("password_key"), details.booking.reference),
         "session_url": session_page(details.backend.hub_url.rstrip("/"), account, details.workshop.key),
     }

@@ -38,7 +38,7 @@ async def generate_notebooks(booking_id: int) -> None:
     """Render the workshop for the seat and deliver it there; the seat's password works from now on."""
     platform = current_platform()
     booking = await _in_preparation(booking_id)
-    password = derive_password(platform.settings.secret("password_key"), booking_id)
+    password = derive_password(platform.settings.secret("password_key"), booking.booking.reference)
     variables = booking_variables(
         platform.variables(booking.backend),
         booking.workshop.key,

@@ -239,7 +239,10 @@ class Engine:
         await self._recorder.mark_cancelled(run.id)
 
     async def _is_held_elsewhere(self, booking_id: int) -> bool:
-        booking = (await self._platform.details(booking_id)).booking
+        try:
+            booking = (await self._platform.details(booking_id)).booking
+        except Refused:  # there is no such booking
+            return False
         return booking.lease_until is not None and booking.lease_until > utc_now()
 
     async def _start_for_operator(self, flow_name: str, run: FlowRun) -> None:

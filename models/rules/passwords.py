@@ -10,12 +10,13 @@ ALPHABET = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 LENGTH = 12
 
 
-def derive_password(key: str, booking_id: int) -> str:
-    """Return the password of a booking's seat: always the same for the same `key` and booking.
+def derive_password(key: str, reference: str) -> str:
+    """Return the password of a booking's seat: always the same for the same `key` and reference of the booking.
 
-    It has 12 characters of ALPHABET (70 bits), and tells nothing about the key or another booking's.
+    It has 12 characters of ALPHABET (70 bits), and tells nothing about the key or another booking's. A booking's
+    number would not do: it comes again when the database is restored from a backup, and is another student's then.
     """
-    digest = hmac.new(key.encode(), f"seat password of booking {booking_id}".encode(), hashlib.sha256).digest()
+    digest = hmac.new(key.encode(), f"seat password of booking {reference}".encode(), hashlib.sha256).digest()
     number = int.from_bytes(digest, "big")
     characters = []
     for _ in range(LENGTH):
