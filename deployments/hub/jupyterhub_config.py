@@ -11,6 +11,11 @@ The platform's code is absent there; all it is told are these variables:
     HUB_HOMES          folder of the seats' homes
     HUB_ISOLATION      accounts: seats are accounts, passwords go through PAM; folders: seats are folders of
                        whoever runs the hub; auto (default): accounts for root, folders otherwise
+    HUB_SPAWNER        process: servers are processes of the hub's (default); systemd: units of their own, for
+                       seats that are accounts
+    HUB_SEAT_MEMORY_MB memory that a server and its kernels may take together, 0: no limit (default); and
+    HUB_SEAT_CPUS      processors that they may keep busy, 0: no limit (default); both with systemd only
+    HUB_IDLE_MINUTES   how long a server is left unused until it is stopped, 0: never (default)
     HUB_SPAWN_LIMIT    how many servers may be starting at once (default 10)
     HUB_LOGIN_HOURS    how long a log-in lasts (default 24)
     HUB_EXTRA_CONFIG   configuration file that is read last (default: none)
@@ -20,7 +25,8 @@ The proxy runs beside the hub, so that students work on while the hub restarts:
     configurable-http-proxy --ip HOST --port PORT --api-ip 127.0.0.1 --api-port PORT
         --default-target HUB_API_URL --error-target HUB_API_URL/hub/error
 
-with CONFIGPROXY_AUTH_TOKEN in its environment.
+with CONFIGPROXY_AUTH_TOKEN in its environment. For https, it also gets --ssl-key FILE --ssl-cert FILE, and
+HUB_BIND_URL begins with https.
 """
 
 # Checked where jupyterhub is not installed, and read by it with names of its own.
@@ -50,6 +56,9 @@ if not has_accounts and os.geteuid() == 0:
     raise SystemExit(
         "HUB_ISOLATION=folders would give every student the rights of root: start the hub as another."
     )
+has_units = os.environ.get("HUB_SPAWNER", "process") == "systemd"
+if has_units and not has_accounts:
+    raise SystemExit("HUB_SPAWNER=systemd is for seats that are accounts: start the hub as root.")
 hub_state.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 # Addresses
@@ -69,6 +78,12 @@ c.JupyterHub.cleanup_proxy = False
 # Who may do what: the engine makes users and their servers, a user has a server of its own, nobody else anything.
 c.JupyterHub.services = [{"name": "engine", "api_token": (hub_secrets / "wod_hub_token").read_text().strip()}]
 c.JupyterHub.load_roles = [{"name": "engine", "scopes": ["admin:users", "servers"], "services": ["engine"]}]
+idle_minutes = float(os.environ.get("HUB_IDLE_MINUTES", "0"))
+if idle_minutes:
+    culler = [sys.executable, "-m", "jupyterhub_idle_culler", f"--timeout={int(60 * idle_minutes)}"]
+    c.JupyterHub.services += [{"name": "idle-culler", "command": culler}]
+    scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+    c.JupyterHub.load_roles += [{"name": "idle-culler", "scopes": scopes, "services": ["idle-culler"]}]
 c.JupyterHub.authenticator_class = AccountAuthenticator if has_accounts else FolderAuthenticator
 c.Authenticator.allow_existing_users = True
 c.Authenticator.delete_invalid_users = True
@@ -86,8 +101,15 @@ c.JupyterHub.concurrent_spawn_limit = int(os.environ.get("HUB_SPAWN_LIMIT", "10"
 
 # Servers: nothing of the hub's environment reaches a student but the mark of the platform's processes.
 c.JupyterHub.spawner_class = AccountSpawner if has_accounts else FolderSpawner
-c.SeatSpawner.homes = os.environ["HUB_HOMES"]
+c.SeatServer.homes = os.environ["HUB_HOMES"]
 c.Spawner.cmd = [sys.executable, str(Path(sys.executable).parent / "jupyterhub-singleuser")]
+if has_units:
+    from unit_spawner import LOGGED, UnitSpawner
+
+    c.JupyterHub.spawner_class = UnitSpawner
+    c.UnitSpawner.cmd = [*LOGGED, *c.Spawner.cmd]
+    c.UnitSpawner.mem_limit = int(os.environ.get("HUB_SEAT_MEMORY_MB", "0")) * 2**20 or None
+    c.UnitSpawner.cpu_limit = float(os.environ.get("HUB_SEAT_CPUS", "0")) or None
 c.Spawner.env_keep = ["LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "WOD_PLATFORM"]
 c.Spawner.environment = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"}
 c.Spawner.args = [

@@ -12,14 +12,16 @@ from typing import Any
 from urllib.parse import quote
 
 from jupyterhub.spawner import LocalProcessSpawner
+from server_log import write_to
 from traitlets import Unicode
+from traitlets.config import Configurable
 
 FIRST_NOTEBOOK = "0-ReadMeFirst.ipynb"
 SERVER_LOG = ".jupyter-server.log"
 
 
-class SeatSpawner(LocalProcessSpawner):
-    """Opens the first notebook of the workshop, and never takes another process for a student's server."""
+class SeatServer(Configurable):
+    """What each kind of server has in common: a home, and the workshop's first notebook as its start page."""
 
     homes = Unicode(help="Folder of the seats' homes.").tag(config=True)
 
@@ -28,22 +30,26 @@ class SeatSpawner(LocalProcessSpawner):
         """The home of the seat."""
         return Path(self.homes) / str(self.user.name)
 
+    async def start(self) -> Any:
+        """Start the server; its start page is the workshop that is in the home now."""
+        self.default_url = start_page(self.home)
+        return await super().start()
+
+
+class SeatSpawner(SeatServer, LocalProcessSpawner):
+    """Servers are processes of the hub's; another process is never taken for a student's server."""
+
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
         """Return what a server's process does first: become the student, and write its log into the home.
 
         The hub's own log would be the student's to fill, and gone for the server when the hub restarts.
         """
         enter = self.enter(name)
-        log = self.home / SERVER_LOG
+        log = str(self.home / SERVER_LOG)
 
         def begin() -> None:
             enter()
-            try:
-                file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-            except OSError:
-                file = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(file, 1)
-            os.dup2(file, 2)
+            write_to(log)
 
         return begin
 
@@ -51,11 +57,6 @@ class SeatSpawner(LocalProcessSpawner):
         """Return what gives a process the student's rights, and enters the home."""
         enter: Callable[[], None] = super().make_preexec_fn(name)
         return enter
-
-    async def start(self) -> Any:
-        """Start the server; its start page is the workshop that is in the home now."""
-        self.default_url = start_page(self.home)
-        return await super().start()
 
     def get_state(self) -> dict[str, Any]:
         """Return what a hub that restarts has to know: the process, and when it began."""

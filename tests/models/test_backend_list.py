@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.backend_list import parse_backends
+from models.backend_list import ListedBackend, parse_backends
 
 TWO = """\
 backends:
@@ -28,6 +28,14 @@ def test_a_list_is_read_whole_and_ordered_by_number() -> None:
     first, second = listed
     assert (first.name, first.machine, first.homes, first.seat_agent) == ("be1.local", "local", None, None)
     assert (second.hub_url, second.homes, second.uid_base) == ("https://be2.local:8010", Path("/student"), 2000)
+
+
+def test_the_example_in_the_documents_names_every_field() -> None:
+    page = (Path(__file__).parents[2] / "docs/seats.md").read_text()
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    [backend], problems = parse_backends(text, "docs/seats.md")
+    assert problems == []
+    assert backend.model_fields_set == set(ListedBackend.model_fields)
 
 
 @pytest.mark.parametrize(
