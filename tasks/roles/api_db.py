@@ -214,9 +214,13 @@ def _workshops(context: RoleContext) -> list[Resource]:
 
 
 def _backup(context: RoleContext) -> list[Resource]:
-    why = "Saves the database every night."
+    why, restoring = "Saves the database every night.", "Puts a backup in the place of the database, when told to."
     backup = context.stack.backup
-    script = fill("api_db/backup.sh", keep_days=backup.keep_days)
+    script = fill("api_db/backup.sh", backups=BACKUPS, keep_days=backup.keep_days)
+    restored_url = _DATABASE_URL.replace("wod?", "wod_restored?")
+    restore = fill(
+        "api_db/restore.sh", backups=BACKUPS, platform=PLATFORM, python=PYTHON, restored_url=restored_url
+    )
     timer = f"{_UNITS}/wod-backup.timer"
     return [
         Folder(BACKUPS, owner="postgres", group="postgres", mode=0o700, why=why),
@@ -224,6 +228,8 @@ def _backup(context: RoleContext) -> list[Resource]:
         File(f"{_UNITS}/wod-backup.service", fill("api_db/wod-backup.service"), why=why),
         File(timer, fill("api_db/wod-backup.timer", hour=backup.hour), why=why),
         Service("wod-backup.timer", restart_on=(f"file {timer}",), why=why),
+        File(f"{OWN_PROGRAMS}/restore", restore, mode=0o755, why=restoring),
+        File(f"{_UNITS}/wod-restore@.service", fill("api_db/wod-restore.service"), why=restoring),
     ]
 
 
