@@ -36,7 +36,7 @@ from tasks.adapters.machine_files import (
     remove_made_tree,
     tree_change,
 )
-from tasks.adapters.machine_notes import Notes, forget_machine, lock
+from tasks.adapters.machine_notes import Notes, forget_machine, known_digest, lock
 from tasks.adapters.machine_probe import read_facts
 from tasks.adapters.machine_programs import (
     command_change,
@@ -84,7 +84,9 @@ class Work:
         self.notes = Notes(Path(document["state"]), document["role"])
         self.is_dry = is_dry
         self.digests = dict(self.notes.digests())
-        self.digests.update((key, each["digest"]) for key, each in self.wanted.items())
+        self.digests.update(
+            (key, known_digest(each["digest"], self.notes.of(key))) for key, each in self.wanted.items()
+        )
 
     def ensure_role(self) -> None:
         """Make everything so, in its order, and take off what the role no longer has."""
@@ -135,11 +137,15 @@ class Work:
         if change is None:
             self._note(key, {"digest": wanted["digest"]})
             report(key, "same", "", started)
-        elif self.is_dry:
+            return
+        is_mended = noted.get("digest") == wanted["digest"]
+        before = {**change.before, **({"mended": noted.get("mended", 0) + 1} if is_mended else {})}
+        self.digests[key] = known_digest(wanted["digest"], {**noted, **before})
+        if self.is_dry:
             report(key, "changed", change.detail, started)
         else:
             report(key, "begun", change.detail.partition("\n")[0], started)
-            self._note(key, change.before)
+            self._note(key, before)
             done = self._acted(key, change.act, started)
             self._note(key, {**(done or {}), "digest": wanted["digest"]})
             report(key, "changed", change.detail, started)

@@ -57,10 +57,10 @@ class Notes:
         return [role for role, notes in self.others.items() if key in notes]
 
     def digests(self) -> Iterator[tuple[str, str]]:
-        """Return key and digest of what the machine's other roles have put there."""
+        """Return key and digest, as services know it, of what the machine's other roles have put there."""
         for notes in self.others.values():
             for key, noted in notes.items():
-                yield key, noted.get("digest", "")
+                yield key, known_digest(noted.get("digest", ""), noted)
 
     def put(self, key: str, values: Mapping[str, Any]) -> None:
         """Note something on a resource; what is known already is not written again."""
@@ -81,6 +81,14 @@ class Notes:
             write_whole(file, text.encode(), (os.geteuid(), os.getegid()), 0o600)
         else:
             file.unlink()
+
+
+def known_digest(digest: str, noted: Mapping[str, Any]) -> str:
+    """Return by what services know a resource: another one whenever it was made right again.
+
+    In between, whatever it was before may have been read.
+    """
+    return f"{digest}.{noted['mended']}" if noted.get("mended") else digest
 
 
 def lock(state: Path, on_wait: Callable[[], None]) -> None:

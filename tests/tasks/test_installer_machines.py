@@ -170,6 +170,27 @@ async def test_a_service_is_restarted_exactly_when_what_it_depends_on_changed(
     assert events(await installer.apply(unit(3), stopped))[service.key] == "same"
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_a_service_that_read_what_somebody_changed_is_restarted_when_that_is_mended(
+    bare_machine: RunningMachine, installer: Installer, is_killed: bool
+) -> None:
+    setting = File("/etc/wod-setting", b"ours", why=WHY)
+    service = Service("wod-test", restart_on=(setting.key,), why=WHY)
+    assert (await installer.apply(setting, unit(1), service)).failure is None
+    bare_machine.run(["sh", "-c", "echo theirs > /etc/wod-setting; systemctl restart wod-test"])
+    misled = shown(bare_machine, "MainPID")
+    planned = await installer.plan(setting, unit(1), service)
+    assert [outcome.key for outcome in planned.changed] == [setting.key, service.key]
+    if is_killed:  # after the file, before the service
+        failing = Command("fail", ("false",), "1", why=WHY)
+        assert (await installer.apply(setting, unit(1), failing, service)).failure
+    assert (await installer.apply(setting, unit(1), service)).failure is None
+    mended = shown(bare_machine, "MainPID")
+    assert mended != misled
+    assert (await installer.apply(setting, unit(1), service)).changed == ()
+    assert shown(bare_machine, "MainPID") == mended
+
+
 async def test_a_service_that_does_not_come_up_fails_with_its_journal(
     bare_machine: RunningMachine, installer: Installer
 ) -> None:
