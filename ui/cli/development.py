@@ -25,9 +25,8 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 app = typer.Typer()
 
 
-@app.command()
-def check() -> None:
-    """Check style, types and architecture of the code."""
+def check_code() -> None:
+    """Check style, types and architecture of the code; exit 1 when something is wrong."""
     failed = []
     for what, command in _CHECKS.items():
         done = subprocess.run([sys.executable, "-m", *command], cwd=find_layout().source, check=False)
