@@ -58,6 +58,7 @@ class BackendEntry(RoleEntry):
     seat_cpus: float = Field(
         1.0, gt=0, allow_inf_nan=False, description="Processors of a seat; 0.5 is half of one."
     )
+    pdf_export: bool = Field(True, description="Install what saves notebooks as PDF: TeX, of some 400 MB.")
 
 
 class ApiEntry(RoleEntry):

@@ -80,13 +80,14 @@ class StackManifest(Section):
         return tuple(dict.fromkeys(entry.machine for entry in entries))
 
     def roles_of(self, machine: str) -> tuple[str, ...]:
-        """Return the roles of a machine in the order in which they are taken: base first."""
+        """Return the roles of a machine in the order in which they are taken: what nobody waits for is last."""
         held = {
             "base": machine in self.machine_names,
             "backend": any(backend.machine == machine for backend in self.backends),
             "api-db": self.api.machine == machine,
             "frontend": self.frontend.machine == machine,
             "appliance": any(appliance.machine == machine for appliance in self.appliances),
+            "documents": any(backend.machine == machine and backend.pdf_export for backend in self.backends),
         }
         return tuple(role for role, is_held in held.items() if is_held)
 

@@ -13,6 +13,7 @@ from tasks.roles.appliance import appliance
 from tasks.roles.backend import backend
 from tasks.roles.base import base
 from tasks.roles.context import RoleContext
+from tasks.roles.documents import documents
 from tasks.roles.frontend import frontend
 
 ROLES: dict[str, Callable[[RoleContext, str], Sequence[Resource]]] = {
@@ -21,11 +22,12 @@ ROLES: dict[str, Callable[[RoleContext, str], Sequence[Resource]]] = {
     "api-db": api_db,
     "frontend": frontend,
     "appliance": appliance,
+    "documents": documents,
 }
 
 # Disk and memory, in MB: what a role's packages and environments took on a fresh Debian 12, and some room.
-_DISK_MB = {"base": 300, "backend": 1500, "api-db": 1500, "frontend": 1200, "appliance": 1000}
-_MEMORY_MB = {"base": 100, "backend": 400, "api-db": 900, "frontend": 200, "appliance": 200}
+_DISK_MB = {"base": 300, "backend": 1500, "api-db": 1500, "frontend": 1200, "appliance": 1000, "documents": 0}
+_MEMORY_MB = {"base": 100, "backend": 400, "api-db": 900, "frontend": 200, "appliance": 200, "documents": 0}
 
 
 def needs(stack: StackManifest, machine: str) -> Needs:
@@ -46,4 +48,8 @@ def needs(stack: StackManifest, machine: str) -> Needs:
     if "frontend" in roles:
         ports |= {stack.frontend.port: ("wod-gate-catalog.service",), CATALOG_PORT: ("wod-catalog.service",)}
     disk = sum(_DISK_MB[role] for role in roles)
-    return Needs(ports, {"/": 200, "/opt": disk, "/var": 300}, sum(_MEMORY_MB[role] for role in roles))
+    return Needs(
+        ports,
+        {"/": 600 if "documents" in roles else 200, "/opt": disk, "/var": 300},
+        sum(_MEMORY_MB[role] for role in roles),
+    )

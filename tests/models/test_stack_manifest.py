@@ -76,6 +76,7 @@ def test_what_holds_without_being_written() -> None:
                 "seats": 100,
                 "seat_memory_mb": 1024,
                 "seat_cpus": 1.0,
+                "pdf_export": True,
             }
             for number in (1, 2)
         ),
@@ -100,8 +101,8 @@ def test_the_reference_stack() -> None:
     stack = read_stack(EXAMPLES / "reference.yaml")
     assert stack == read(STACK)
     assert {name: stack.roles_of(name) for name in stack.machine_names} == {
-        "be1.local": ("base", "backend"),
-        "be2.local": ("base", "backend"),
+        "be1.local": ("base", "backend", "documents"),
+        "be2.local": ("base", "backend", "documents"),
         "apidb.local": ("base", "api-db"),
         "front.local": ("base", "frontend"),
     }
@@ -119,7 +120,7 @@ def test_the_reference_stack() -> None:
 def test_one_machine_can_be_everything() -> None:
     stack = read_stack(EXAMPLES / "one-machine.yaml")
     assert stack.machine_names == ("wod.local",)
-    assert stack.roles_of("wod.local") == ("base", "backend", "api-db", "frontend")
+    assert stack.roles_of("wod.local") == ("base", "backend", "api-db", "frontend", "documents")
 
 
 def test_what_is_commented_out_in_the_reference_can_be_written() -> None:
