@@ -117,8 +117,9 @@ class RemoteHub:
         return dict(line.split("=", 1) for line in shown.stdout.splitlines())
 
     def log(self) -> str:
-        """Return what the hub has logged."""
-        return self.machine.run(["journalctl", "--unit", "wod-hub", "--output", "cat"]).stdout
+        """Return what the hub has logged, and systemd about it and the students' servers."""
+        units = ["--unit", "wod-hub", "--unit", "jupyter-*"]
+        return self.machine.run(["journalctl", *units, "--output", "short-iso"]).stdout
 
 
 def skip_unless_possible() -> None:

@@ -151,11 +151,12 @@ async def test_students_work_on_while_the_hub_is_killed_and_restarted(
 
 
 async def test_a_server_that_is_not_used_is_stopped(process: RemoteHub, machine: SshMachine, hub: Hub) -> None:
-    process.start(HUB_IDLE_MINUTES=0.1)
+    process.start(HUB_IDLE_MINUTES=0.5)
     await hub.wait_until_ready(60)
     await open_seat(machine, place(), "secret", workshop(None))
     await hub.ensure_user("student1")
     await hub.start_server("student1")
+    await settle(process, hub, ServerState.READY)
     # The hub forgets nobody for being idle: the student logs in again, and the server starts anew.
     await settle(process, hub, ServerState.STOPPED)
     assert "idle-culler" in process.log()
