@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from models.errors import Refused
 from models.stack_manifest import read_stack
+from tasks.adapters.machine_agent import REMOVALS
 from ui.cli.stack_file import EXAMPLES, app
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,21 @@ def test_the_shipped_schema_is_that_of_the_manifest() -> None:
 def test_the_reference_in_the_documents_is_that_of_the_manifest() -> None:
     page = (ROOT / "docs" / "stack.md").read_text()
     assert page.endswith(CliRunner().invoke(app, ["schema", "--markdown"]).output)
+
+
+def test_the_list_of_what_is_done_to_machines_is_that_of_the_roles() -> None:
+    page = (ROOT / "docs" / "machines.md").read_text()
+    assert page.endswith(CliRunner().invoke(app, ["machines", "--markdown"]).output)
+    told = page.partition("| kind | what becomes of it |\n|---|---|\n")[2].partition("\n\n")[0]
+    kinds = {kind for line in told.splitlines() for kind in line.split("|")[1].strip().split(", ")}
+    assert kinds == set(REMOVALS)
+
+
+def test_what_is_done_is_told_for_a_stack_of_ones_own() -> None:
+    answer = CliRunner().invoke(app, ["machines", str(EXAMPLES / "one-machine.yaml")])
+    assert answer.exit_code == 0, answer.output
+    roles = [line for line in answer.output.splitlines() if not line.startswith(" ")]
+    assert {"wod.local: base", "wod.local: backend", "wod.local: api-db"} <= set(roles)
 
 
 def test_checking_a_stack_is_quick() -> None:

@@ -17,8 +17,10 @@ from models.errors import Refused
 from models.stack_check import section_of
 from models.stack_manifest import StackManifest, load_stack
 from ui.cli.console import print_problems
+from ui.cli.stack_machines import machines
 
 app = typer.Typer(help="Write and check the description of a stack of machines.", no_args_is_help=True)
+app.command()(machines)
 
 EXAMPLES = Path(__file__).parents[2] / "deployments" / "examples"
 SCHEMA_FILE = "stack.schema.json"
