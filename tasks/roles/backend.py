@@ -88,7 +88,10 @@ def _hub_programs(context: RoleContext) -> list[Resource]:
             f"{PROGRAMS}/hub",
             lock=release.hub_lock,
             uv_lock=release.uv_lock,
-            after=(("{path}/bin/python", "-m", "bash_kernel.install", "--sys-prefix"),),
+            after=(
+                ("{path}/bin/python", "-m", "bash_kernel.install", "--sys-prefix"),
+                ("{path}/bin/python", "-m", "sshkernel", "install", "--sys-prefix"),
+            ),
             why=why,
         ),
         Tree(f"{PROGRAMS}/hub-config", release.hub, why="The hub's configuration, the same as in a rehearsal."),
