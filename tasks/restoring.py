@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import Refused, StepFailed
+from models.rules.inner_ports import API_PORT
 from models.stack_manifest import read_stack
 from tasks.adapters.machine import Machine
 from tasks.installation import reach
@@ -16,6 +17,16 @@ from tasks.roles.api_db import BACKUPS
 _LOOK_SECONDS, _WORK_SECONDS = 60.0, 3600.0
 _JOURNAL_LINES = 15
 _SUDO = ("sudo", "-n")
+_START_SECONDS = 60
+# Ends when something listens on the port argv[1] of the machine itself, or in argv[2] seconds.
+_LISTENS = """
+import socket, sys, time
+deadline = time.monotonic() + float(sys.argv[2])
+while socket.socket().connect_ex(("127.0.0.1", int(sys.argv[1]))):
+    if time.monotonic() > deadline:
+        sys.exit(1)
+    time.sleep(0.2)
+"""
 
 
 @dataclass(frozen=True)
@@ -65,10 +76,10 @@ async def back_up(machine: Machine) -> Backup:
 
 
 async def restore(machine: Machine, name: str) -> None:
-    """Put a backup in the place of the database; the engine and the API are stopped meanwhile.
+    """Put a backup in the place of the database, and return when the API is there again.
 
-    It goes on when this process ends, and may be done again after it was stopped at any moment. The engine then
-    catches up with machines that went on since the backup.
+    The engine and the API are stopped meanwhile. The machine goes on with it when this process ends, and it may be
+    done again after it was stopped at any moment. The engine then catches up with machines that went on since.
 
     Raises Refused (backup_unknown), and StepFailed (restore_failed) with the end of what was said.
     """
@@ -79,6 +90,13 @@ async def restore(machine: Machine, name: str) -> None:
             reason="backup_unknown",
         )
     await _run_unit(machine, f"wod-restore@{name}.service", "restore_failed")
+    wait = [*machine.python, "-c", _LISTENS, str(API_PORT), str(_START_SECONDS)]
+    done = await machine.run(wait, timeout_seconds=_START_SECONDS + _LOOK_SECONDS)
+    if done.status:
+        raise StepFailed(
+            f"{name} is in place, but the API does not start: see `journalctl -u wod-api` on {machine.name}.",
+            reason="restore_failed",
+        )
 
 
 async def _run_unit(machine: Machine, unit: str, reason: str) -> None:

@@ -60,7 +60,7 @@ def test_links_lead_somewhere(document):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_settings_in_the_documents_exist(document):
     known = {f"WOD_{name.upper()}" for name in Settings.model_fields}
-    known |= {"WOD_STATE", "WOD_SECRETS_DIR", "WOD_HOME", "WOD_PLATFORM"}
+    known |= {"WOD_STATE", "WOD_SECRETS_DIR", "WOD_HOME", "WOD_PLATFORM", "WOD_TEST_MACHINE_BASES"}
     assert set(re.findall(r"\bWOD_[A-Z_]+\b", document.read_text())) <= known
 
 
