@@ -112,8 +112,11 @@ if has_units:
     c.UnitSpawner.cpu_limit = float(os.environ.get("HUB_SEAT_CPUS", "0")) or None
 c.Spawner.env_keep = ["LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "WOD_PLATFORM"]
 c.Spawner.environment = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"}
+if has_units:
+    c.Spawner.environment["JUPYTER_RUNTIME_DIR"] = "/tmp/jupyter"  # noqa: S108  (private to the unit)
 c.Spawner.args = [
-    # Kernels of different students listen on the same loopback address.
+    # Kernels of different students listen on the same loopback address; those of units, in their own /tmp.
+    *(["--KernelManager.transport=ipc"] if has_units else []),
     "--KernelManager.transport_encryption=auto",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     f"--LabApp.app_settings_dir={here / 'lab_settings'}",

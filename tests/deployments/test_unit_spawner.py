@@ -115,6 +115,9 @@ async def test_a_student_works_within_limits_and_is_gone_afterwards(
     assert "Permission denied" in await ask(student, "student1", "ls /student/student2")
     assert "jupyterhub -f" not in await ask(student, "student1", "ps -ef")
     assert "no new privileges" in await ask(student, "student1", "sudo -n id")
+    # Nobody else on the machine can reach a kernel, of whatever language.
+    assert "-ipc-" in await ask(student, "student1", "ls /tmp/jupyter")
+    assert "jupyter" not in process.machine.run(["ls", "/tmp"]).stdout.split()
     assert await ask(student, "student1", "touch ~/mine /tmp/mine /dev/shm/mine") == "''"
     assert (process.root / "student/student1/mine").exists()
     for scratch in ("tmp", "dev/shm"):
