@@ -23,6 +23,7 @@ from tasks.roles.context import RoleContext
 from tasks.roles.source import read_release
 from tasks.roles.table import ROLES, needs
 from tasks.stack_secrets import StackSecrets, ensure_stack_secrets, read_stack_secrets
+from tasks.workshop_folders import pack_workshops
 
 Hear = Callable[[str, str, Outcome], None]
 
@@ -72,7 +73,8 @@ async def installation(
 
     With `only_looks` no secret is made either.
 
-    Raises Refused: stack_wrong, certificates_wrong, ssh_key_unreadable, host_key_changed, secrets_damaged, or
+    Raises Refused: stack_wrong, certificates_wrong, ssh_key_unreadable, host_key_changed, secrets_damaged,
+    workshops_wrong, or
     machines_unfit with everything that is wrong with any machine.
     """
     stack, state = read_stack(stack_file), state_folder()
@@ -169,6 +171,7 @@ def role_context(
         addresses={name: _addresses(facts.get(name)) for name in stack.machine_names},
         releases={name: (str(each.distribution), str(each.version)) for name, each in facts.items()},
         known_hosts=known_hosts.read_text(),
+        workshops=pack_workshops(stack),
     )
 
 

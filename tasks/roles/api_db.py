@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
-from models.resources import Account, Command, File, Folder, Link, Packages, Resource, Service
+from models.resources import Account, Command, File, Folder, Link, Packages, Resource, Service, Tree
 from models.rules.inner_ports import API_PORT, PREFECT_PORT
-from tasks.roles.context import CA_BUNDLE, CONFIGURATION, OWN_PROGRAMS, SECRETS, RoleContext
+from tasks.roles.context import CA_BUNDLE, CONFIGURATION, OWN_PROGRAMS, PROGRAMS, SECRETS, RoleContext
 from tasks.roles.https import Site, gate
 from tasks.roles.prefect_server import PREFECT_SERVER
 from tasks.roles.programs import PLATFORM, PROGRAM_KEYS, PYTHON, platform_programs
@@ -17,6 +18,7 @@ from tasks.roles.way_in import HOMES, SEAT_AGENT, SEAT_UID_BASE
 
 STATE = "/var/lib/wod"
 BACKUPS = "/var/backups/wod"
+_WORKSHOPS = f"{PROGRAMS}/workshops"
 _UNITS = "/etc/systemd/system"
 _DATABASE_URL = "postgresql:///wod?host=/var/run/postgresql"
 _SETTINGS = f"{STATE}/settings.toml"
@@ -191,26 +193,36 @@ def _services(context: RoleContext) -> list[Resource]:
 
 
 def _workshops(context: RoleContext) -> list[Resource]:
-    why = "Takes the workshops into the catalog."
-    sources = context.stack.workshops or (f"{PLATFORM}/deployments/workshops",)
-    made_of = hashlib.sha256(context.release.platform).hexdigest()
+    why = "Takes the workshops into the catalog, the samples when the stack names none."
+    packed = context.workshops
+    places = {each: f"{_WORKSHOPS}/{Path(each).name}" for each in packed}
+    trees = [Tree(places[each], archive, why=why) for each, archive in packed.items()]
+    sources = [places.get(each, each) for each in context.stack.workshops]
     return [
-        Command(
-            f"workshops of {source}",
-            (PYTHON, "-m", "ui.cli.main", "catalog", "sync", source),
-            stamp=made_of,
-            user="wod-engine",
-            environment={
-                "WOD_STATE": STATE,
-                "WOD_DATABASE_URL": _DATABASE_URL,
-                "SSL_CERT_FILE": CA_BUNDLE,
-                "HOME": "/var/lib/wod-engine",
-            },
-            folder=PLATFORM,
-            why=why,
-        )
-        for source in sources
+        *([Folder(_WORKSHOPS, why=why)] if trees else []),
+        *trees,
+        *(
+            Command(
+                f"workshops of {source}",
+                (PYTHON, "-m", "ui.cli.main", "catalog", "sync", source),
+                stamp=_digest(context.release.platform, *(each.archive for each in trees if each.path == source)),
+                user="wod-engine",
+                environment={
+                    "WOD_STATE": STATE,
+                    "WOD_DATABASE_URL": _DATABASE_URL,
+                    "SSL_CERT_FILE": CA_BUNDLE,
+                    "HOME": "/var/lib/wod-engine",
+                },
+                folder=PLATFORM,
+                why=why,
+            )
+            for source in sources or [f"{PLATFORM}/deployments/workshops"]
+        ),
     ]
+
+
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in parts)).hexdigest()
 
 
 def _backup(context: RoleContext) -> list[Resource]:

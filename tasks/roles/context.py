@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models.resources import File, Folder
 from models.stack_manifest import StackManifest
@@ -24,8 +24,9 @@ class RoleContext:
     """Everything that the roles of a stack depend on.
 
     By the names of machines: the `certificates` that people are shown, their IP `addresses`, and their `releases`:
-    a distribution and its version, such as debian 12. `authorities` are those, in PEM, that the machines
-    are to trust, the stack's own first. `known_hosts` are the pinned host keys, as in ssh's file of that name.
+    a distribution and its version, such as debian 12. `authorities` are those, in PEM, that the machines are to
+    trust, the stack's own first. `known_hosts` are the pinned host keys, as in ssh's file of that name.
+    `workshops` are tars of the folders that the stack names, by their paths on the control machine.
     """
 
     stack: StackManifest
@@ -36,6 +37,7 @@ class RoleContext:
     addresses: Mapping[str, tuple[str, ...]]
     releases: Mapping[str, tuple[str, str]]
     known_hosts: str
+    workshops: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def addresses_of(self, machines: Sequence[str]) -> dict[str, list[str]]:
         """Return the addresses of machines by family, as the firewall names them: ip and ip6."""

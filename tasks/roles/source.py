@@ -45,6 +45,11 @@ def read_release() -> Release:
     )
 
 
+def pack_folder(folder: Path) -> bytes:
+    """Return a tar of a folder, without what git keeps in it. The same files give the same bytes."""
+    return _tar(folder, [path for path in _files(folder) if ".git" not in path.relative_to(folder).parts])
+
+
 def _packages() -> Iterable[Path]:
     for package in _PACKAGES:
         yield from _files(_ROOT / package)

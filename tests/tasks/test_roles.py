@@ -216,6 +216,21 @@ def test_what_listens_is_what_the_manifest_says(name):
         assert set(needs(stack, machine).ports) == listed, machine
 
 
+def test_workshops_of_the_operator_are_delivered_and_offered_in_place_of_the_samples():
+    context = context_of("reference")
+    stack = context.stack.model_copy(update={"workshops": ("/home/me/labs", "https://git.example.org/more.git")})
+    delivered = dataclasses.replace(context, stack=stack, workshops={"/home/me/labs": b"a tar"})
+    resources = {each.key: each for each in ROLES["api-db"](delivered, "apidb.local")}
+    offered = [key for key in resources if key.startswith("command workshops")]
+    assert offered == [f"command workshops of {each}" for each in ("/opt/wod/workshops/labs", stack.workshops[1])]
+    tree = resources["tree /opt/wod/workshops/labs"]
+    assert isinstance(tree, Tree)
+    assert tree.archive == b"a tar"
+    changed = dataclasses.replace(delivered, workshops={"/home/me/labs": b"another tar"})
+    after = {each.key: each for each in ROLES["api-db"](changed, "apidb.local")}
+    assert [key for key in resources if resources[key].digest != after[key].digest] == [tree.key, offered[0]]
+
+
 # Who may reach what
 
 EVERYBODY = None
