@@ -18,7 +18,9 @@ from tasks.adapters.machine import Completed, OnLine, delivery, exit_status, rea
 # OpenSSH's own limit of sessions on a connection (MaxSessions) is 10; some are left for people.
 SESSIONS_AT_ONCE = 8
 CONNECT_SECONDS = 15
-KEEPALIVE_SECONDS = 15
+# Beginning a command on a connection that is there. One that is frozen would take KEEPALIVE_SECONDS times four.
+SESSION_SECONDS = 15
+KEEPALIVE_SECONDS = 10
 # What a command may take longer than its time until its end is known here.
 GRACE_SECONDS = 10
 
@@ -106,7 +108,13 @@ class SshMachine:
     ) -> asyncssh.SSHClientProcess[bytes]:
         connection = await self._connected()
         try:
-            return await connection.create_process(command, encoding=None, stdout=stdout)
+            async with asyncio.timeout(SESSION_SECONDS):
+                return await connection.create_process(command, encoding=None, stdout=stdout)
+        except TimeoutError:
+            connection.abort()  # what else runs on it would be lost later
+            if self._connection is connection:
+                self._connection = None
+            raise self._unreachable(f"No command could be begun within {SESSION_SECONDS} s.") from None
         except (asyncssh.Error, OSError) as error:
             if may_reconnect and connection.is_closed():  # it was lost, and nothing was started
                 return await self._start(command, stdout, may_reconnect=False)

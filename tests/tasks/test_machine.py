@@ -20,6 +20,7 @@ from seat_samples import WORKSHOP, workshop
 from ssh_servers import QUICK, Keys, openssh_server, ssh_server, until
 
 from models.errors import Stale, StepFailed
+from tasks.adapters import ssh
 from tasks.adapters.machine import LocalMachine, Machine, run_checked
 from tasks.seats import SeatPlace, collect_seat, ensure_seats, open_seat, wipe_seat
 
@@ -244,3 +245,38 @@ async def test_a_machine_that_is_away_is_reported_and_reached_when_it_is_back(tm
     async with ssh_server(keys, port):
         assert (await machine.run(["true"], timeout_seconds=QUICK)).status == 0
         await machine.close()
+
+
+async def test_a_frozen_connection_holds_nothing_up_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "SESSION_SECONDS", 1)
+    keys = Keys(tmp_path)
+    async with openssh_server(keys) as port:
+        machine = keys.machine(port)
+        assert (await machine.run(["true"], timeout_seconds=QUICK)).status == 0
+        frozen = [each for each in psutil.process_iter() if serves(each, port)]
+        for process in frozen:
+            process.suspend()
+        try:
+            started = time.monotonic()
+            with pytest.raises(StepFailed) as raised:
+                await machine.run(["true"], timeout_seconds=QUICK)
+            assert time.monotonic() - started < 5
+            assert raised.value.reason == "machine_unreachable"
+            assert frozen
+            assert (await machine.run(["true"], timeout_seconds=QUICK)).status == 0
+        finally:
+            for process in frozen:
+                process.kill()
+            await machine.close()
+
+
+def serves(process: psutil.Process, port: int) -> bool:
+    """Tell whether a process has a connection that was made to a port."""
+    with suppress(psutil.Error):
+        served = [
+            each.laddr.port for each in process.net_connections("tcp") if each.status == psutil.CONN_ESTABLISHED
+        ]
+        return port in served
+    return False
