@@ -321,6 +321,19 @@ def test_caddy_shows_its_own_certificate_where_no_authority_certifies(name, mach
     assert {address: "tls " in block for address, block in blocks} == addresses
 
 
+def test_machines_trust_the_operators_authority_beside_the_stacks_own():
+    context = context_of("reference")
+    both = dataclasses.replace(context, authorities=(context.secrets.ca_certificate, "another\n"))
+    folder = "/usr/local/share/ca-certificates"
+    files = {each.path: each for each in ROLES["base"](both, "be1.local") if isinstance(each, File)}
+    assert files[f"{folder}/wod-test.crt"].content.decode() == context.secrets.ca_certificate
+    assert files[f"{folder}/wod-test-1.crt"].content == b"another\n"
+    [trust] = [each for each in ROLES["base"](both, "be1.local") if isinstance(each, Command)]
+    assert trust.undo[-2:] == (f"{folder}/wod-test.crt", f"{folder}/wod-test-1.crt")
+    [before] = [each for each in ROLES["base"](context, "be1.local") if isinstance(each, Command)]
+    assert trust.digest != before.digest
+
+
 def test_with_acme_the_hubs_proxy_is_reached_through_caddy_alone():
     unit = _content("acme", "be1.example.org", "/etc/systemd/system/wod-proxy.service")
     assert "--ip 127.0.0.1 --port 9106" in unit
