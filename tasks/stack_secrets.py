@@ -118,8 +118,13 @@ def secrets_file(state: Path, stack: str) -> Path:
 
 
 def certificate_names(manifest: StackManifest, machine: str) -> tuple[str, ...]:
-    """Return what people and other machines know a machine's services by: its name first, addresses, hosts."""
-    return tuple(dict.fromkeys([machine, manifest.address(machine), *served_names(manifest, machine)]))
+    """Return what the stack's authority certifies of a machine: its name first, its address, external hosts.
+
+    Hosts for which people are shown a certificate from elsewhere are left out: Caddy gets none by ACME for a
+    name that it has one for.
+    """
+    hosts = served_names(manifest, machine) if manifest.certificates.source == "internal" else ()
+    return tuple(dict.fromkeys([machine, manifest.address(machine), *hosts]))
 
 
 def served_names(manifest: StackManifest, machine: str) -> tuple[str, ...]:

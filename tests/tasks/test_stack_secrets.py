@@ -171,6 +171,7 @@ async def test_the_stack_has_certificates_of_its_own_when_people_are_shown_other
     manifest = stack(public + "certificates: {source: acme, email: ops@example.org}\n")
     made = await ensure_stack_secrets(tmp_path, manifest, NOW)
     assert set(made.certificates) == set(manifest.machine_names)
+    assert certificate_names(manifest, "be1.example.com") == ("be1.example.com", "10.0.0.7")
 
 
 async def test_reading_keeps_nothing(tmp_path):
