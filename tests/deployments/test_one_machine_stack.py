@@ -1,0 +1,238 @@
+"""The shipped stack of one machine, on a machine: installed, backed up and restored, and taken off again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from machine_bases import ROOT
+from machines import Machines, RunningMachine
+from ruamel.yaml import YAML
+from seat_samples import until
+
+from models.resources import Account, Environment, File, Link, Resource, Service, Tree
+from models.stack_manifest import parse_stack, read_stack
+from tasks.roles.imagined import imagined_context
+from tasks.roles.table import ROLES
+
+pytestmark = [pytest.mark.machines, pytest.mark.integration, pytest.mark.timeout(1200)]
+
+WORKSHOP = "WKSHP-Python-First-Steps"
+_BEFORE = "SELECT datname FROM pg_database WHERE datname LIKE 'wod%before%'"
+
+
+class OneMachine:
+    """A machine that is a whole stack, and its operator."""
+
+    def __init__(self, machine: RunningMachine, folder: Path) -> None:
+        self.machine, self.state = machine, folder / "state"
+        self.file = folder / "stack.yaml"
+        text = (ROOT / "deployments/examples/one-machine.yaml").read_text()
+        # TeX takes longer than all the rest.
+        text = text.replace("number: 1", "number: 1\n    pdf_export: false")
+        self.file.write_text(text.replace("wod.local", machine.name) + "workshops:\n  - labs\n")
+        shutil.copytree(ROOT / "deployments/workshops" / WORKSHOP, folder / "labs" / WORKSHOP)
+
+    def wod(self, *arguments: str, status: int = 0) -> str:
+        """Run a command of `wod` on the stack; return what it writes, to stderr when it fails."""
+        command = [sys.executable, "-m", "ui.cli.main", arguments[0], str(self.file), *arguments[1:]]
+        done = subprocess.run(
+            [*command, "--ssh-key", str(self.machine.key)],
+            cwd=ROOT,
+            env={**os.environ, "WOD_STATE": str(self.state), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == status, f"{arguments}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stderr if status else done.stdout
+
+    def backups(self, *arguments: str) -> list[str]:
+        return [each["name"] for each in json.loads(self.wod(*arguments, "--json"))]
+
+    def api(self) -> httpx.Client:
+        """Return a client of the API that trusts the stack's own authority alone."""
+        kept = YAML(typ="safe").load(self.state / "stacks/single/secrets.yaml")
+        trust = ssl.create_default_context(cadata=kept["ca_certificate"])
+        address = f"https://{self.machine.name}:10000"
+        return httpx.Client(base_url=address, verify=trust, trust_env=False, timeout=30)
+
+    def ask(self, path: str) -> httpx.Response:
+        with self.api() as api:
+            return api.get(path)
+
+    def book(self, student: str) -> str:
+        """Book for a student, and return the booking's reference once the seat is ready."""
+        wish = {"workshop": WORKSHOP, "email": f"{student}@example.org", "name": student, "accept_terms": True}
+        with self.api() as api:
+            reference = str(api.post("/api/bookings", json=wish).raise_for_status().json()["reference"])
+        until(lambda: self.state_of(reference) == "ready", f"{student}'s seat is ready", 90)
+        return reference
+
+    def state_of(self, reference: str) -> str:
+        """Return a booking's state, or why it can't be told."""
+        answer = self.ask(f"/api/bookings/{reference}")
+        return str(answer.json()["state"]) if answer.is_success else str(answer.status_code)
+
+    def psql(self, statement: str) -> list[str]:
+        argv = ["runuser", "-u", "postgres", "--", "psql", "-AXtc", statement, "postgres"]
+        return self.machine.run(argv, cwd="/").stdout.split()
+
+    def is_active(self, *units: str) -> bool:
+        return self.machine.run(["systemctl", "is-active", "--quiet", *units], check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def stack(machines: Machines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneMachine]:
+    machine = machines.start("one")
+    stack = OneMachine(machine, tmp_path_factory.mktemp("one-machine"))
+    stack.wod("install")
+    yield stack
+    machine.stop()
+
+
+def test_a_second_installation_changes_nothing(stack):
+    reports = json.loads(stack.wod("install", "--json"))
+    assert [report["role"] for report in reports] == list(read_stack(stack.file).roles_of(stack.machine.name))
+    outcomes = [each for report in reports for each in report["outcomes"]]
+    assert [(each["key"], each["event"]) for each in outcomes if each["event"] != "same"] == []
+
+
+def test_a_booking_of_the_operators_workshop_is_served(stack):
+    until(lambda: stack.ask("/api/health").json()["status"] == "ok", "all is well", 60)
+    assert [each["key"] for each in stack.ask("/api/workshops").json()] == [WORKSHOP]
+    reference = stack.book("served")
+    assert stack.machine.run(["sh", "-c", f"ls /student/*/{WORKSHOP}/0-ReadMeFirst.ipynb"]).stdout
+    assert (
+        stack.ask(f"/api/bookings/{reference}")
+        .json()["session_url"]
+        .startswith(f"https://{stack.machine.name}:8010")
+    )
+
+
+def test_a_restored_database_is_that_of_the_backup_and_serves(stack):
+    kept = stack.book("kept")
+    [backup] = stack.backups("backup")
+    assert re.fullmatch(r"wod-\d{4}-\d\d-\d\dT\d{6}Z\.dump", backup)
+    assert stack.backups("restore") == [backup]
+    since = stack.book("since")
+    stack.wod("restore", "--backup", backup)
+    assert stack.state_of(kept) == "ready"
+    assert stack.state_of(since) == "404"
+    assert len(stack.psql(_BEFORE)) == 1
+    stack.book("after")
+    [newest] = stack.backups("backup")
+    assert newest > backup
+    assert stack.psql(_BEFORE) == []
+
+
+@pytest.mark.parametrize("name", ["wod-2020-01-01T000000Z.dump", "../../etc/passwd", "$(id)"])
+def test_only_a_backup_that_is_there_is_restored(stack, name):
+    assert f"There is no backup {name}" in stack.wod("restore", "--backup", name, status=1)
+    assert stack.is_active("wod-engine", "wod-api")
+
+
+def test_a_restore_that_is_killed_leaves_the_services_up_and_can_be_done_again(stack):
+    backup, kept = stack.backups("restore")[0], stack.book("unharmed")
+    unit = f"wod-restore@{backup}.service"
+    stack.machine.run(["systemctl", "start", "--no-block", unit])
+    until(lambda: not stack.is_active("wod-engine"), "it is under way", 30)
+    stack.machine.run(["systemctl", "kill", "--signal", "KILL", unit])
+    until(lambda: stack.is_active("wod-engine", "wod-api"), "the services are back", 60)
+    until(lambda: stack.state_of(kept) == "ready", "the API is back, and nothing was lost", 30)
+    stack.wod("restore", "--backup", backup)
+    assert stack.state_of(kept) == "404"
+
+
+def test_a_backup_that_is_damaged_is_told_and_nothing_is_lost(stack):
+    kept = stack.book("safe")
+    name = "wod-2026-01-01T000000Z.dump"
+    stack.machine.run(["sh", "-c", f"echo damaged > /var/backups/wod/{name}"])
+    assert "input file" in stack.wod("restore", "--backup", name, status=1)
+    stack.machine.run(["rm", f"/var/backups/wod/{name}"])
+    until(lambda: stack.state_of(kept) == "ready", "the API is back, and nothing was lost", 30)
+
+
+async def test_with_acme_a_machine_is_known_by_its_own_name_all_the_same(stack):
+    """No authority can be asked here: what is not certified is not served, and the own name is."""
+    machine, public = stack.machine, "labs.example.org"
+    text = stack.file.read_text().replace(
+        "number: 1", f"number: 1\n    port: 8443\n    external: https://{public}"
+    )
+    for section in ("api", "frontend"):
+        text = text.replace(f"{section}:\n", f"{section}:\n  external: https://{section}.example.org\n")
+    manifest, problems = parse_stack(f"{text}certificates: {{source: acme, email: a@example.org}}\n", "stack.yaml")
+    assert manifest, problems
+    context = await imagined_context(manifest)
+    written = {each.path: each for each in ROLES["backend"](context, machine.name) if isinstance(each, File)}
+    trial = machine.root / "etc/wod/trial"
+    trial.mkdir(mode=0o755)
+    for name in ("certificate.pem", "key.pem"):
+        (trial / name).write_bytes(written[f"/etc/wod/gate-hub/{name}"].content)
+    caddyfile = (
+        written["/etc/wod/gate-hub/Caddyfile"].content.decode().replace("/etc/wod/gate-hub", "/etc/wod/trial")
+    )
+    # Its authority is nobody.
+    (trial / "Caddyfile").write_text(
+        caddyfile.replace("admin off", "admin off\n    acme_ca https://127.0.0.1:9", 1)
+    )
+    with_it = ["--adapter", "caddyfile", "--config", "/etc/wod/trial/Caddyfile"]
+    machine.run(["caddy", "validate", *with_it])
+    machine.run(["systemd-run", "--quiet", "--unit", "trial", "-E", "HOME=/run/trial", "caddy", "run", *with_it])
+    machine.run(["nft", "insert", "rule", "inet", "wod", "input", "tcp", "dport", "8443", "accept"])
+    trust = ssl.create_default_context(cadata=context.secrets.ca_certificate)
+    until(lambda: _handshake(machine, trust, machine.name) == "TLSv1.3", "the own name is served", 30)
+    assert "alert" in _handshake(machine, trust, public)
+    machine.run(["systemctl", "stop", "trial"])
+    machine.run(["rm", "-r", "/etc/wod/trial"])
+
+
+def _handshake(machine: RunningMachine, trust: ssl.SSLContext, name: str) -> str:
+    """Return the version of TLS that is spoken with a server under a name, or why none is."""
+    try:
+        with socket.create_connection((machine.address, 8443), timeout=10) as connection:
+            return str(trust.wrap_socket(connection, server_hostname=name).version())
+    except OSError as error:
+        return str(error)
+
+
+async def test_nothing_of_the_list_is_left_once_all_roles_are_off(stack):
+    manifest = read_stack(stack.file)
+    context = await imagined_context(manifest)
+    name, bundle = stack.machine.name, stack.machine.root / "etc/ssl/certs/ca-certificates.crt"
+    assert _authority(stack) in bundle.read_text()
+    for role in reversed(manifest.roles_of(name)):
+        stack.wod("uninstall", "--machine", name, "--role", role)
+    resources: list[Resource] = [each for role in manifest.roles_of(name) for each in ROLES[role](context, name)]
+    assert [each.key for each in resources if _is_left(each, stack.machine)] == []
+    assert stack.machine.run(["nft", "list", "tables"]).stdout == ""
+    assert _authority(stack) not in bundle.read_text()
+    assert not (stack.machine.root / "var/lib/wod-installer").exists()
+    over_ssh = stack.machine.ssh()
+    assert (await over_ssh.run(["sudo", "-n", "true"], timeout_seconds=20)).status == 0
+    await over_ssh.close()
+
+
+def _authority(stack: OneMachine) -> str:
+    kept: dict[str, Any] = YAML(typ="safe").load(stack.state / "stacks/single/secrets.yaml")
+    return str(kept["ca_certificate"]).strip()
+
+
+def _is_left(resource: Resource, machine: RunningMachine) -> bool:
+    if isinstance(resource, File | Link | Tree | Environment):
+        return os.path.lexists(machine.root / resource.path.removeprefix("/"))
+    if isinstance(resource, Account):
+        return machine.run(["id", resource.name], check=False).returncode == 0
+    if isinstance(resource, Service) and resource.name.startswith("wod-"):
+        return machine.run(["systemctl", "is-active", "--quiet", resource.name], check=False).returncode == 0
+    return False
