@@ -22,7 +22,7 @@ from tasks.machines import Outcome, read_facts
 from tasks.roles.context import RoleContext
 from tasks.roles.source import read_release
 from tasks.roles.table import ROLES, needs
-from tasks.stack_secrets import StackSecrets, ensure_stack_secrets, read_stack_secrets
+from tasks.stack_secrets import StackSecrets, ensure_stack_secrets, read_stack_secrets, secrets_file
 from tasks.workshop_folders import pack_workshops
 
 Hear = Callable[[str, str, Outcome], None]
@@ -74,13 +74,13 @@ async def installation(
     With `only_looks` no secret is made either.
 
     Raises Refused: stack_wrong, certificates_wrong, ssh_key_unreadable, host_key_changed, secrets_damaged,
-    workshops_wrong, or
-    machines_unfit with everything that is wrong with any machine.
+    secrets_missing, workshops_wrong, or machines_unfit with everything that is wrong with any machine.
     """
     stack, state = read_stack(stack_file), state_folder()
     own = await asyncio.to_thread(read_certificate_files, stack, utc_now())
     async with reach(stack, stack.machine_names, ssh_key) as (machines, silent):
         facts, warnings = await _survey(stack, machines, silent)
+        _refuse_strangers(stack, facts, secrets_file(state, stack.name))
         make = read_stack_secrets if only_looks else ensure_stack_secrets
         secrets = await make(state, stack, utc_now())
         known_hosts = known_hosts_file(state, stack.name)
@@ -91,6 +91,19 @@ async def installation(
             yield opened
         finally:
             _current.reset(token)
+
+
+def _refuse_strangers(stack: StackManifest, facts: Mapping[str, Facts], secrets: Path) -> None:
+    """Refuse to give machines that are installed already new secrets, because theirs are elsewhere or lost."""
+    installed = [name for name, each in facts.items() if each.roles]
+    if installed and not secrets.exists():
+        raise Refused(
+            f"{', '.join(installed)} are installed already, but the secrets of the stack {stack.name} are not"
+            f" here. Copy secrets.yaml from where they were installed, or from your safe place, to {secrets}."
+            " If it is lost, remove /var/lib/wod-installer/roles on each machine: new secrets are made then,"
+            " which ends all sessions.",
+            reason="secrets_missing",
+        )
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ class Facts:
 
     `free_mb` are the megabytes (of 2^20 bytes) left for root on the disks of some folders, `memory_mb` those of
     memory. `clock_offset_seconds` is how much its clock is ahead of ours. `apt_lock_holder` is the number of
-    the process that is at work on packages.
+    the process that is at work on packages. `roles` are those that an installer has put there.
     """
 
     distribution: str | Unknown | None
@@ -51,6 +51,7 @@ class Facts:
     addresses: tuple[str, ...] | Unknown | None
     clock_offset_seconds: float | Unknown | None
     apt_lock_holder: int | Unknown | None
+    roles: tuple[str, ...] | Unknown | None = ()
 
 
 @dataclass(frozen=True)

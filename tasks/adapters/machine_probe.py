@@ -19,6 +19,7 @@ from tasks.adapters.machine_system import apt_lock_holder
 from tasks.adapters.machine_tools import Failed, Unknown, ask_tool
 
 DISKS = ("/", "/var", "/opt")
+ROLES = Path("/var/lib/wod-installer/roles")
 MEGABYTE = 1 << 20
 LISTENING = "0A"  # in /proc/net/tcp
 
@@ -112,6 +113,11 @@ def _unit_of(process: Path) -> str:
     return ""
 
 
+def _roles() -> list[str]:
+    """Return the roles that an installer has put on the machine."""
+    return sorted(each.name for each in ROLES.iterdir()) if ROLES.is_dir() else []
+
+
 FACTS: dict[str, Callable[[], Any]] = {
     "distribution": lambda: _release("ID"),
     "version": lambda: _release("VERSION_ID"),
@@ -125,5 +131,6 @@ FACTS: dict[str, Callable[[], Any]] = {
     "listeners": _listeners,
     "addresses": _addresses,
     "clock": time.time,
+    "roles": _roles,
     "apt_lock_holder": lambda: apt_lock_holder() or None,
 }

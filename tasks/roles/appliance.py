@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
-from models.resources import Account, Command, File, Packages, Resource
+from models.resources import Account, Packages, Resource
 from tasks.roles.context import RoleContext
+from tasks.roles.sshd import seat_prefix, sshd_rules
 from tasks.roles.templates import fill
 from tasks.roles.way_in import HOMES, SEAT_UID_BASE, homes_of_seats, way_into_appliance
 
@@ -13,8 +12,6 @@ _PACKAGES = {
     "podman": ("podman", "uidmap", "slirp4netns", "fuse-overlayfs"),
     "docker": ("docker.io",),
 }
-_SSHD = "/etc/ssh/sshd_config.d/wod.conf"
-_RELOAD = "systemctl try-reload-or-restart ssh"
 
 
 def appliance(context: RoleContext, machine: str) -> list[Resource]:
@@ -32,18 +29,8 @@ def appliance(context: RoleContext, machine: str) -> list[Resource]:
 def _guard(context: RoleContext) -> list[Resource]:
     backends = context.addresses_of([each.machine for each in context.stack.backends])
     sources = [*backends["ip"], *backends["ip6"], "127.0.0.0/8", "::1"]
-    rules = fill("appliance/sshd.conf", backends=sources, prefix=_prefix(context))
-    return [
-        File(_SSHD, rules, why="Students come in over ssh from the backends alone, and by key alone."),
-        # No Service: on Ubuntu 24.04 a socket starts sshd, which is not to be enabled beside it.
-        Command(
-            "ssh: take notice of its configuration",
-            ("sh", "-euc", f"sshd -t; {_RELOAD}"),
-            stamp=hashlib.sha256(rules).hexdigest(),
-            undo=("sh", "-euc", f"rm -f {_SSHD}; {_RELOAD}"),
-            why="Connections that are open stay so.",
-        ),
-    ]
+    rules = fill("appliance/sshd.conf", backends=sources, prefix=seat_prefix(context))
+    return sshd_rules(rules, why="Students come in over ssh from the backends alone, and by key alone.")
 
 
 def _seats(context: RoleContext) -> list[Resource]:
@@ -53,8 +40,8 @@ def _seats(context: RoleContext) -> list[Resource]:
         homes_of_seats(),
         *(
             Account(  # noqa: S604  (the account's shell, not one that runs anything here)
-                f"{_prefix(context)}{number}",
-                home=f"{HOMES}/{_prefix(context)}{number}",
+                f"{seat_prefix(context)}{number}",
+                home=f"{HOMES}/{seat_prefix(context)}{number}",
                 shell="/bin/bash",
                 comment="seat of Workshops on Demand",
                 uid=SEAT_UID_BASE + number,
@@ -64,7 +51,3 @@ def _seats(context: RoleContext) -> list[Resource]:
             for number in range(1, seats + 1)
         ),
     ]
-
-
-def _prefix(context: RoleContext) -> str:
-    return str(context.stack.settings.get("seat_prefix") or "student")

@@ -17,6 +17,7 @@ from tasks.roles.context import (
     certificate_files,
 )
 from tasks.roles.https import Site, gate
+from tasks.roles.sshd import seat_prefix, sshd_rules
 from tasks.roles.templates import fill
 from tasks.roles.way_in import HOMES, homes_of_seats, way_into_backend, way_to_appliances
 
@@ -37,6 +38,8 @@ def backend(context: RoleContext, machine: str) -> list[Resource]:
         *(_proxy_behind_caddy(context, entry) if _uses_caddy(context) else _proxy(context, entry)),
         *_hub(context, entry),
         *_guards(entry),
+        # A machine that is an appliance, too, has that role's rules.
+        *([] if "appliance" in context.stack.roles_of(machine) else _no_ssh_for_students(context)),
     ]
 
 
@@ -208,6 +211,11 @@ def _hub(context: RoleContext, entry: BackendEntry) -> list[Resource]:
             why=why,
         ),
     ]
+
+
+def _no_ssh_for_students(context: RoleContext) -> list[Resource]:
+    rules = fill("backend/sshd.conf", prefix=seat_prefix(context))
+    return sshd_rules(rules, why="Students work through the hub alone, where their seats have limits.")
 
 
 def _guards(entry: BackendEntry) -> list[Resource]:
