@@ -65,5 +65,7 @@ async def _register(flow: Flow[..., Any], entry: dict[str, Any]) -> UUID:
         work_pool_name=entry["work_pool"]["name"],
     )
     deployment.entrypoint = entry["entrypoint"]
+    # Only fields that count as set are written: what operators have set themselves stays.
+    deployment.model_fields_set.difference_update({"schedules", "parameters"})
     deployment_id: UUID = await deployment.aapply()
     return deployment_id
