@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import httpx
 import pytest
 from machine_bases import ROOT
@@ -106,6 +107,23 @@ def test_a_second_installation_changes_nothing(stack):
     assert [report["role"] for report in reports] == list(read_stack(stack.file).roles_of(stack.machine.name))
     outcomes = [each for report in reports for each in report["outcomes"]]
     assert [(each["key"], each["event"]) for each in outcomes if each["event"] != "same"] == []
+
+
+def test_a_control_machine_without_the_secrets_is_refused(stack, tmp_path, monkeypatch):
+    monkeypatch.setattr(stack, "state", tmp_path)
+    for command in ("plan", "install"):
+        assert "secrets.yaml" in stack.wod(command, status=1)
+    assert not list(tmp_path.rglob("secrets.yaml"))
+
+
+async def test_students_come_in_through_the_hub_alone(stack):
+    with pytest.raises(asyncssh.PermissionDenied):
+        await asyncssh.connect(
+            stack.machine.address, username="student1", password="any", known_hosts=None, client_keys=None
+        )
+    journal = stack.machine.run(["journalctl", "--unit", "ssh", "--output", "cat"]).stdout
+    assert "User student1 from" in journal
+    assert "not allowed because listed in DenyUsers" in journal
 
 
 def test_a_booking_of_the_operators_workshop_is_served(stack):
