@@ -38,6 +38,9 @@ class Operator:
     def ask(self, path, **body):
         return httpx.post(f"{self.url}/{path}", json=body).raise_for_status().json()
 
+    def ask_with_list(self, path, *items):
+        return httpx.post(f"{self.url}/{path}", json=items).raise_for_status().json()
+
     def runs(self, **filters):
         return self.ask("flow_runs/filter", **({"flow_runs": filters} if filters else {}))
 
@@ -175,3 +178,13 @@ async def test_an_operator_takes_a_catalog_in(platform):
         )
     )
     assert run["state"]["type"] == "COMPLETED"
+
+
+async def test_what_operators_schedule_is_planned(platform):
+    operator = Operator(platform)
+    deployment = operator.deployments()["sync_catalog"]["id"]
+    yearly = {"schedule": {"cron": "0 3 1 1 *", "timezone": "UTC"}, "active": True, "parameters": {"source": "x"}}
+    operator.ask_with_list(f"deployments/{deployment}/schedules", yearly)
+    planned = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["SCHEDULED"]}}}
+    # Prefect's scheduler looks once a minute.
+    await operator.wait_for(lambda: operator.runs(**planned), 120)

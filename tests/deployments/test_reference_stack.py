@@ -318,14 +318,14 @@ def test_a_check_is_a_run_in_prefect_that_fails_with_what_is_wrong(stack):
             stack.machines["be1.local"].run(["systemctl", "stop", "wod-hub"])
             assert re.match("(?s)FAILED.*be1.local: wod-hub is inactive", outcome())
 
-            planned = {"schedule": {"cron": "15 6 * * *"}, "active": False, "parameters": parameters}
+            planned = {"schedule": {"cron": "15 6 * * *"}, "active": True, "parameters": parameters}
             schedules = f"/deployments/{deployment()['id']}/schedules"
             prefect.post(schedules, json=[planned]).raise_for_status()
             before = deployment()["updated"]
             api.run(["systemctl", "restart", "wod-engine"])
             until(lambda: deployment()["updated"] != before, "the engine has registered its flows", WAIT_SECONDS)
             (kept,) = deployment()["schedules"]
-            assert (kept["active"], kept["parameters"]) == (False, parameters)
+            assert (kept["active"], kept["parameters"]) == (True, parameters)
             prefect.delete(f"{schedules}/{kept['id']}").raise_for_status()
     finally:
         stack.machines["be1.local"].run(["systemctl", "start", "wod-hub"])
