@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def _bring_up(unit: str, steps: list[str]) -> None:
         run_tool("systemctl", "enable", "--", unit)
     for step in ("start", "restart", "reload"):
         if step in steps:
-            if unit_state(unit)["ActiveState"] == "failed":
+            # How often it was started lately is no reason to refuse this start.
+            with suppress(Failed):  # of a unit that was never loaded there is nothing to forget
                 run_tool("systemctl", "reset-failed", "--", unit)
             _run_job(step, unit)
 

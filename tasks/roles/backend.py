@@ -224,7 +224,7 @@ def _guards(entry: BackendEntry) -> list[Resource]:
     return [
         File(filter_, fill("backend/fail2ban-hub-filter.conf"), why=why),
         File(jail, fill("backend/fail2ban-hub.local", port=entry.port), why=why),
-        Service("fail2ban", restart_on=(f"file {filter_}", f"file {jail}"), why=why),
+        Service("fail2ban", reload_on=(f"file {filter_}", f"file {jail}"), why=why),
     ]
 
 

@@ -99,7 +99,7 @@ def _fail2ban(context: RoleContext, machine: str) -> list[Resource]:
     why = "Keeps those out for a while who try passwords."
     return [
         File("/etc/fail2ban/jail.d/wod.local", jail, why=why),
-        Service("fail2ban", restart_on=("file /etc/fail2ban/jail.d/wod.local",), why=why),
+        Service("fail2ban", reload_on=("file /etc/fail2ban/jail.d/wod.local",), why=why),
     ]
 
 
