@@ -55,7 +55,7 @@ async def workshops_of_others(session: AsyncSession, keys: Collection[str], sour
             col(Workshop.key).in_(keys), col(Workshop.source) != source, col(Workshop.retired_at).is_(None)
         )
     )
-    return dict(rows.tuples())
+    return dict(rows.tuples().all())
 
 
 async def retire_workshops_except(
