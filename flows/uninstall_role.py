@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from tasks.installation import installation
+from models.stack_manifest import read_stack
 from tasks.installing import undo_role_on
 from tasks.machines import RoleReport
 
@@ -14,5 +14,4 @@ from tasks.machines import RoleReport
 @flow(name="uninstall-role")
 async def uninstall_role(stack: str, ssh_key: str, machine: str, role: str) -> list[RoleReport]:
     """Take off a machine what a role has put there; packages stay, and what people made."""
-    async with installation(Path(stack), Path(ssh_key), only_looks=True):
-        return [await undo_role_on(machine, role)]
+    return [await undo_role_on(read_stack(Path(stack)), Path(ssh_key), machine, role)]

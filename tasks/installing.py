@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
-from models.errors import Refused, StepFailed
+from models.errors import Refused, StepFailed, WodError
 from models.stack_manifest import StackManifest
-from tasks.installation import current_installation, tell
-from tasks.machines import Outcome, RoleReport, apply_role, plan_role, undo_role
+from tasks.installation import current_installation, reach, tell
+from tasks.installation_pages import as_markdown, as_summary
+from tasks.machines import RoleReport, apply_role, plan_role, undo_role
 from tasks.recording import publish
-
-_BAR_WIDTH = 40
-_LOADING = ("packages", "environment ")
+from tasks.roles.table import ROLES
 
 
 async def install_role_on(machine: str, role: str) -> RoleReport:
@@ -29,18 +29,19 @@ async def install_role_on(machine: str, role: str) -> RoleReport:
     return _whole(report)
 
 
-async def undo_role_on(machine: str, role: str) -> RoleReport:
-    """Take a role off a machine.
+async def undo_role_on(stack: StackManifest, ssh_key: Path, machine: str, role: str) -> RoleReport:
+    """Take a role off a machine; the stack's other machines are not asked, and may be away.
 
-    Raises Refused (machine_unknown), and StepFailed (role_failed) as install_role_on does.
+    Raises Refused (machine_unknown, role_unknown), and StepFailed (role_failed) as install_role_on does.
     """
-    installation = current_installation()
-    if machine not in installation.machines:
-        known = ", ".join(installation.machines)
-        raise Refused(f"{machine} is not a machine of the stack: {known}.", reason="machine_unknown")
-    return _whole(
-        await undo_role(installation.machines[machine], role, lambda outcome: tell(machine, role, outcome))
-    )
+    for name, known, what in ((machine, stack.machine_names, "machine"), (role, tuple(ROLES), "role")):
+        if name not in known:
+            message = f"There is no {what} {name} in the stack. There are: {', '.join(known)}."
+            raise Refused(message, reason=f"{what}_unknown")
+    async with reach(stack, [machine], ssh_key) as (machines, silent):
+        if machine in silent:
+            raise silent[machine]
+        return _whole(await undo_role(machines[machine], role, lambda outcome: tell(machine, role, outcome)))
 
 
 async def plan_machine(machine: str) -> list[RoleReport]:
@@ -63,91 +64,19 @@ async def on_all(machines: Sequence[str], work: Callable[[str], Awaitable[list[R
     Raises StepFailed (installation_incomplete) in the end, with what stopped each machine that was stopped.
     """
     results = await asyncio.gather(*(work(machine) for machine in machines), return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, StepFailed):
-            raise result
-    failures = [result for result in results if isinstance(result, StepFailed)]
+    failures = [result for result in results if isinstance(result, WodError)]
     if failures:
         told = "\n".join(f"{failure} {failure.detail}".rstrip() for failure in failures)
         raise StepFailed(f"{told}\nStarted again, it goes on from there.", reason="installation_incomplete")
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
     return [report for result in results if not isinstance(result, BaseException) for report in result]
-
-
-def as_markdown(report: RoleReport) -> str:
-    """Return a report as a page: what was done, and where the time went."""
-    lines = [
-        f"# {report.machine}: {report.role}",
-        "",
-        f"{len(report.changed)} of {len(report.outcomes)} things were changed, in {report.seconds:.1f} s.",
-        "",
-        "| step | outcome | seconds | |",
-        "|---|---|---|---|",
-    ]
-    longest = max((each.seconds for each in report.outcomes), default=0) or 1
-    for each in report.outcomes:
-        bar = "█" * round(_BAR_WIDTH * each.seconds / longest)
-        lines.append(f"| {each.key} | {each.event} | {each.seconds:.1f} | {bar} |")
-    if report.failure:
-        lines += ["", "```", report.failure.detail, "```"]
-    return "\n".join(lines)
 
 
 async def publish_summary(stack: StackManifest, reports: Sequence[RoleReport]) -> None:
     """Keep a page of the whole installation with its run: addresses, where the time went, what comes next."""
     await publish(_slug(f"stack-{stack.name}"), as_summary(stack, reports))
-
-
-def addresses(stack: StackManifest) -> dict[str, str]:
-    """Return where people find the stack's services, by what they are."""
-    return {
-        "Catalog": stack.url("catalog"),
-        "API": f"{stack.url('api')}/api/docs",
-        "Prefect": stack.url("prefect"),
-        **{f"Hub of {each.machine}": stack.url("hub", each.machine) for each in stack.backends},
-    }
-
-
-def as_summary(stack: StackManifest, reports: Sequence[RoleReport]) -> str:
-    """Return the reports of an installation as a page."""
-    lines = [f"# Stack {stack.name}", "", "| | |", "|---|---|"]
-    lines += [f"| {what} | <{url}> |" for what, url in addresses(stack).items()]
-    lines += [
-        "",
-        "## Where the time went",
-        "",
-        "| machine | role | changed | seconds | |",
-        "|---|---|---|---|---|",
-    ]
-    longest = max((report.seconds for report in reports), default=0) or 1
-    for report in reports:
-        loading = round(_BAR_WIDTH * loading_seconds(report) / longest)
-        other = round(_BAR_WIDTH * report.seconds / longest) - loading
-        lines.append(
-            f"| {report.machine} | {report.role} | {len(report.changed)} of {len(report.outcomes)}"
-            f" | {report.seconds:.1f} | {'▒' * loading}{'█' * other} |"
-        )
-    lines += [
-        "",
-        "▒ packages and environments, most of it downloads; █ everything else.",
-        "",
-        "## Next",
-        "",
-        "1. Open the catalog, and book a workshop with your own address.",
-        "2. Offer your own workshops: name them in the stack file under `workshops`, and install again.",
-        "3. Copy the secrets of the stack to a safe place.",
-    ]
-    return "\n".join(lines)
-
-
-def loading_seconds(report: RoleReport) -> float:
-    """Return how long a role's packages and environments took, most of which is downloads."""
-    return sum(each.seconds for each in report.outcomes if each.key.startswith(_LOADING))
-
-
-def slowest(reports: Sequence[RoleReport], count: int) -> list[tuple[str, str, Outcome]]:
-    """Return the steps that took longest, as machine, role and outcome."""
-    steps = [(report.machine, report.role, each) for report in reports for each in report.outcomes]
-    return sorted(steps, key=lambda step: -step[2].seconds)[:count]
 
 
 def _whole(report: RoleReport) -> RoleReport:

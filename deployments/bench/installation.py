@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.install_stack import install_stack
-from tasks.installing import loading_seconds
+from tasks.installation_pages import loading_seconds
 from tasks.machines import RoleReport
 from tasks.recording import unrecorded
 

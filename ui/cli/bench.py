@@ -12,7 +12,6 @@ from ui.cli.console import errors, output
 
 app = typer.Typer(help="Measure what things cost.", no_args_is_help=True)
 
-_BAR_WIDTH = 50
 _SAMPLES = Path(__file__).parents[2] / "deployments" / "workshops"
 
 
@@ -66,6 +65,7 @@ def install(
 ) -> None:
     """Install a stack, and install it once more; show where the time goes."""
     from deployments.bench.installation import bench_installation
+    from tasks.installation_pages import LEGEND, bar
 
     with errors.status("Installing twice …"):
         figures = bench_installation(stack.absolute(), ssh_key.absolute())
@@ -74,13 +74,11 @@ def install(
         return
     longest = max((each.seconds for each in figures.first), default=0) or 1
     for each in figures.first:
-        loading = round(_BAR_WIDTH * each.loading_seconds / longest)
-        bar = "▒" * loading + "█" * (round(_BAR_WIDTH * each.seconds / longest) - loading)
-        output.print(
-            f"{each.machine:<16} {each.role:<10} {each.seconds:7.1f} s  {bar}", highlight=False, soft_wrap=True
-        )
+        shown = bar(each.seconds, each.loading_seconds, longest)
+        line = f"{each.machine:<16} {each.role:<10} {each.seconds:7.1f} s  {shown}"
+        output.print(line, highlight=False, soft_wrap=True)
     for line in (
-        "▒ packages and environments, most of it downloads; █ everything else",
+        LEGEND,
         f"Installed in {figures.seconds_first:.1f} s, each role in one ssh round trip after one for the facts",
         f"Again in {figures.seconds_again:.1f} s, {figures.changed_again} things changed",
     ):

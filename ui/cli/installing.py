@@ -32,7 +32,7 @@ def install(stack: StackFile, ssh_key: SshKey, as_json: AsJson = False) -> None:
     """Make the machines of a stack what it says, all at once; what is so already is left alone."""
     from flows.install_stack import install_stack
     from models.stack_manifest import read_stack
-    from tasks.installing import addresses
+    from tasks.installation_pages import addresses
 
     manifest = read_stack(stack)
     reports = _run(install_stack, stack, ssh_key)
@@ -86,7 +86,7 @@ def _run(flow: Any, stack: Path, ssh_key: Path, *arguments: str, tells_changes: 
 
 
 def _show(reports: list[RoleReport], *, as_json: bool, done: str) -> None:
-    from tasks.installing import slowest
+    from tasks.installation_pages import slowest
 
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in reports], indent=2))
