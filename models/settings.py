@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="PostgreSQL of the bookings; none: embedded.")
     hub_token: SecretStr | None = Field(None, description="Token that the engine shows to JupyterHub's API.")
     password_key: SecretStr | None = Field(None, description="Key that seat passwords are derived from.")
+    link_key: SecretStr | None = Field(None, description="Key that signs the links in mails and webhooks.")
     smtp_password: SecretStr | None = Field(None, description="Password for the mail server, if it asks.")
 
     # Mail
@@ -105,9 +106,28 @@ class Settings(BaseSettings):
     archive_limit_mb: int = Field(200, gt=0, description="Largest archive of a student's work.")
     prestart_servers: bool = Field(False, description="Start a seat's Jupyter server before the log-in.")
     prestart_limit: int = Field(2, ge=1, description="How many servers may be starting ahead at once.")
+    extension_limit: int = Field(2, ge=0, description="How often a student may prolong a session.")
+    extension_hours: float = Field(1, gt=0, description="By how long each time.")
+    waiting_limit: int = Field(100, ge=0, description="How many may wait for a seat of one workshop; 0: nobody.")
+    offer_hours: float = Field(0.5, gt=0, description="How long a free seat is kept for whoever is next.")
+    link_days: float = Field(90, gt=0, description="How long the links in mails open a student's own page.")
     denied_email_domains: list[str] = Field(
         default_factory=list, description="Domains that can't book, besides the known disposable ones."
     )
+
+    # The API
+    trusted_proxies: list[str] = Field(
+        default_factory=lambda: ["127.0.0.1", "::1"],
+        description="Addresses whose word is taken for whom they ask for (X-Forwarded-For): proxies, the catalog.",
+    )
+    cors_origins: list[str] = Field(
+        default_factory=list, description="Origins whose pages may use the API in a browser, besides ours."
+    )
+    request_rate: str = Field("600/minute", description="Requests that one address may make.")
+    booking_rate: str = Field("30/minute", description="Bookings that one address may try. A class may share one.")
+    login_rate: str = Field("10/15 minutes", description="Log-ins that may fail, per address and per user.")
+    login_minutes: float = Field(15, gt=0, description="How long a log-in at the API lasts.")
+    feedback_email: str = Field("", description="Where feedback goes; empty: it is kept in the database only.")
 
     # Backends on other machines
     backends_file: Path | None = Field(

@@ -33,6 +33,7 @@ OWN_SETTINGS = {
     "database_url": _SECRET,
     "hub_token": _SECRET,
     "password_key": _SECRET,
+    "link_key": _SECRET,
     "smtp_password": _MAIL,
     "smtp_host": _MAIL,
     "smtp_username": _MAIL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, DateTime, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import ARRAY, CheckConstraint, Column, DateTime, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -19,7 +19,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _moment(**options: Any) -> Any:
+def moment(**options: Any) -> Any:
     """Return a field for a time zone aware moment."""
     return Field(sa_type=DateTime(timezone=True), **options)
 
@@ -31,6 +31,7 @@ class Workshop(SQLModel, table=True):
     key: str = Field(unique=True, description="Name of its folder: WKSHP-…")
     title: str
     description: str = Field(sa_type=Text)
+    readme: str = Field(default="", sa_type=Text, description="Its first page, as Markdown.")
     active: bool
     capacity: int
     priority: int
@@ -52,9 +53,9 @@ class Workshop(SQLModel, table=True):
     session_type: str = "Workshops-on-Demand"
     source: str = Field(description="The catalog that it came from: a folder or the address of a repository.")
     content_digest: str = Field(description="SHA-256 of its content; names the snapshot it is rendered from.")
-    created_at: datetime = _moment(default_factory=utc_now)
-    updated_at: datetime = _moment(default_factory=utc_now)
-    retired_at: datetime | None = _moment(default=None)
+    created_at: datetime = moment(default_factory=utc_now)
+    updated_at: datetime = moment(default_factory=utc_now)
+    retired_at: datetime | None = moment(default=None)
 
 
 class Backend(SQLModel, table=True):
@@ -69,8 +70,8 @@ class Backend(SQLModel, table=True):
     homes: str = Field(default="", description="Folder of the seats' homes; empty: that of the settings.")
     isolation: str = Field(default="", description="How seats are kept apart; empty: as in the settings.")
     seat_agent: str = Field(default="", description="The seat agent that is installed there; empty: it travels.")
-    created_at: datetime = _moment(default_factory=utc_now)
-    ready_at: datetime | None = _moment(
+    created_at: datetime = moment(default_factory=utc_now)
+    ready_at: datetime | None = moment(
         default=None, description="When its seats were first seen to be there; until then none is given out."
     )
     failure: str = Field(default="", description="Why its seats could not be made or seen, for a person.")
@@ -112,18 +113,20 @@ class Booking(SQLModel, table=True):
     state: str = Field(description="A BookingState.")
     duration_hours: float
     content_digest: str = Field(description="The content it was reserved with.")
-    created_at: datetime = _moment(default_factory=utc_now)
-    ready_at: datetime | None = _moment(default=None)
-    ends_at: datetime | None = _moment(default=None)
-    finished_at: datetime | None = _moment(default=None)
-    due_at: datetime = _moment(default_factory=utc_now, description="When an engine must act next.")
+    created_at: datetime = moment(default_factory=utc_now)
+    ready_at: datetime | None = moment(default=None)
+    ends_at: datetime | None = moment(default=None)
+    finished_at: datetime | None = moment(default=None)
+    due_at: datetime = moment(default_factory=utc_now, description="When an engine must act next.")
     lease_owner: str | None = None
-    lease_until: datetime | None = _moment(default=None)
+    lease_until: datetime | None = moment(default=None)
     attempts: int = Field(default=0, description="Failed attempts at the present work.")
     failure: str = Field(default="", description="Why the last attempt failed, for a person.")
+    extensions: int = Field(default=0, description="How often its session was prolonged.")
+    forget: bool = Field(default=False, description="Whether the student is to be forgotten when it is over.")
     cells_executed: int | None = None
     cells_total: int | None = None
-    archive_until: datetime | None = _moment(default=None)
+    archive_until: datetime | None = moment(default=None)
 
 
 class BookingLog(SQLModel, table=True):
@@ -133,32 +136,70 @@ class BookingLog(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     booking_id: int = Field(foreign_key="booking.id", index=True)
-    at: datetime = _moment(default_factory=utc_now)
+    at: datetime = moment(default_factory=utc_now)
     event: str = Field(description="A BookingEvent, `step` or `failure`.")
     state: str = Field(description="The state that it led to.")
     detail: str = ""
 
 
 class Mail(SQLModel, table=True):
-    """The outbox: a mail that was promised in the transaction of its reason, sent or not."""
+    """The outbox: a mail that was promised in the transaction of its reason, sent or not.
+
+    It belongs to a booking or to an entry of a waiting list. A mail of the same kind is promised again in
+    another `round` only: a session that was prolonged has a second reminder.
+    """
 
     __table_args__ = (
-        UniqueConstraint("booking_id", "kind"),
+        UniqueConstraint("booking_id", "kind", "round", name="mail_of_booking"),
+        UniqueConstraint("waiting_entry_id", "kind", "round", name="mail_of_waiting_entry"),
+        CheckConstraint("num_nonnulls(booking_id, waiting_entry_id) = 1", name="mail_belongs_to_one"),
         Index("mail_due", "due_at", postgresql_where=text("sent_at IS NULL AND given_up_at IS NULL")),
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    booking_id: int = Field(foreign_key="booking.id")
+    booking_id: int | None = Field(default=None, foreign_key="booking.id")
+    waiting_entry_id: int | None = Field(default=None, foreign_key="waiting_entry.id")
     kind: str = Field(description="A MailKind.")
+    round: int = 0
     data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
-    created_at: datetime = _moment(default_factory=utc_now)
-    due_at: datetime = _moment(default_factory=utc_now)
+    created_at: datetime = moment(default_factory=utc_now)
+    due_at: datetime = moment(default_factory=utc_now)
     lease_owner: str | None = None
-    lease_until: datetime | None = _moment(default=None)
+    lease_until: datetime | None = moment(default=None)
     attempts: int = 0
     failure: str = ""
-    sent_at: datetime | None = _moment(default=None)
-    given_up_at: datetime | None = _moment(default=None)
+    sent_at: datetime | None = moment(default=None)
+    given_up_at: datetime | None = moment(default=None)
+
+
+class WaitingEntry(SQLModel, table=True):
+    """A student who waits for a seat of a workshop, in the order of `id`; an offer keeps one seat for a while."""
+
+    __tablename__ = "waiting_entry"
+    __table_args__ = (
+        Index("one_offer_per_seat", "seat_id", unique=True, postgresql_where=text("state = 'offered'")),
+        Index(
+            "one_place_per_email",
+            "workshop_id",
+            "email_key",
+            unique=True,
+            postgresql_where=text("state IN ('waiting', 'offered')"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    reference: str = Field(unique=True, description="Unguessable; who holds it may see and leave the place.")
+    workshop_id: int = Field(foreign_key="workshop.id")
+    email: str
+    email_key: str = Field(index=True, description="The address in the form in which two are compared.")
+    name: str
+    company: str = ""
+    state: str = Field(description="A WaitingState: waiting, offered, booked, left or expired.")
+    created_at: datetime = moment(default_factory=utc_now)
+    seat_id: int | None = Field(default=None, foreign_key="seat.id", description="The seat that is offered.")
+    offered_at: datetime | None = moment(default=None)
+    offer_until: datetime | None = moment(default=None)
+    booking_id: int | None = Field(default=None, foreign_key="booking.id", description="What came of the offer.")
 
 
 class BadgeAward(SQLModel, table=True):
@@ -171,4 +212,4 @@ class BadgeAward(SQLModel, table=True):
     email_key: str
     rung: int = Field(description="Number of different workshops finished: 3, 5, 7, 10 or 15.")
     booking_id: int = Field(foreign_key="booking.id")
-    awarded_at: datetime = _moment(default_factory=utc_now)
+    awarded_at: datetime = moment(default_factory=utc_now)

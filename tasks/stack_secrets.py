@@ -38,7 +38,7 @@ from tasks.stack_files import changing, stack_folder, write_whole
 
 # Random ones are of 32 bytes, in hexadecimal digits: JupyterHub wants its cookie secret so.
 _BYTES = 32
-_RANDOM = ("password_key", "hub_master_token", "prefect_password")
+_RANDOM = ("password_key", "link_key", "hub_master_token", "prefect_password")
 _PER_BACKEND = ("proxy_tokens", "hub_cookie_secrets")
 _SSH_KEYS = {"engine_ssh_private_key": "engine of", "appliance_ssh_private_key": "backends of"}
 _KEYS = (*_SSH_KEYS, "ca_key", "ca_certificate")
@@ -73,6 +73,7 @@ class _Kept(BaseModel):
     """What the file may hold; each part may be missing, and what a later version added is kept."""
 
     password_key: str = ""
+    link_key: str = ""
     hub_master_token: str = ""
     prefect_password: str = ""
     proxy_tokens: dict[str, _Text] = {}
@@ -92,6 +93,7 @@ class StackSecrets:
     """
 
     password_key: str
+    link_key: str
     hub_master_token: str
     prefect_password: str
     proxy_tokens: Mapping[str, str]

@@ -44,7 +44,7 @@ FULL = MailContext(
     cells_total=60,
     badge_title="GIT 101 finisher",
     badge_picture_url=f"{SITE}/badges/git101.png",
-    archive_url=f"{SITE}/api/bookings/vXq7ZfHq1u0/work",
+    archive_url=f"{SITE}/api/v1/bookings/vXq7ZfHq1u0/work",
     archive_days=14,
     archive_until=ENDS_AT + timedelta(days=14),
     rung=rung_of(5),

@@ -127,7 +127,7 @@ async def _burst(platform: OwnPlatform, workshop: str, figures: BookingFigures) 
 async def _book(api: httpx.AsyncClient, workshop: str, number: int, figures: BookingFigures) -> bool:
     wish = {"workshop": workshop, "email": _address(number), "name": f"Student {number}", "accept_terms": True}
     figures.begun[_address(number)] = time.time()
-    answer = await api.post("/api/bookings", json=wish)
+    answer = await api.post("/api/v1/bookings", json=wish)
     if answer.status_code == 201:
         figures.accepted += 1
         return True

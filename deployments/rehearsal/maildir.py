@@ -93,5 +93,5 @@ def credentials_of(message: EmailMessage) -> Credentials:
 
 def work_link_of(message: EmailMessage) -> str:
     """Return the link to the student's work in the thank-you mail, empty without one."""
-    found = re.search(r"http\S+/api/bookings/\S+/work", text_of(message))
+    found = re.search(r"http\S+/api/v1/bookings/\S+/work", text_of(message))
     return found.group(0) if found else ""

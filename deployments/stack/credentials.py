@@ -18,6 +18,7 @@ from models.settings import Settings
 _MADE = (
     "hub_token",
     "password_key",
+    "link_key",
     "proxy_token",
     "hub_cookie_secret",
     "database_superuser_password",

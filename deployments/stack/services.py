@@ -167,7 +167,7 @@ def _engine(settings: Settings, layout: Layout) -> Service:
         probe="engine://",
         memory_mb=140,
         needs=(_prepared(layout),),
-        secrets=("database_url", "hub_token", "password_key", "smtp_password"),
+        secrets=("database_url", "hub_token", "password_key", "link_key", "smtp_password"),
         environment={
             **settings_environment(layout, "engine"),
             "PREFECT_API_URL": f"{local_url(settings, 'prefect')}/api",
@@ -194,7 +194,7 @@ def _api(settings: Settings, layout: Layout) -> Service:
         probe=f"{local_url(settings, 'api')}/api/health",
         memory_mb=90,
         needs=(_prepared(layout),),
-        secrets=("database_url",),
+        secrets=("database_url", "link_key"),
         environment={**settings_environment(layout, "api"), "PYTHONPATH": str(layout.source)},
         # Students' work, put there by the engine; besides whoever started the platform only the API reads it.
         folders=(str(layout.state / "archives"),),

@@ -7,7 +7,7 @@ from typing import Literal
 from alembic import context
 from sqlmodel import AutoString, SQLModel
 
-import models.tables  # noqa: F401  (fills the metadata)
+import models.door_tables  # noqa: F401  (fills the metadata, with models.tables)
 
 
 def _render(kind: str, item: object, autogenerating: object) -> str | Literal[False]:

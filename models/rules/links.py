@@ -19,7 +19,7 @@ def booking_page(catalog_url: str, reference: str) -> str:
 
 def work_download(api_url: str, reference: str) -> str:
     """Return where the student's work can be fetched after the session."""
-    return f"{api_url}/api/bookings/{quote(reference, safe='')}/work"
+    return f"{api_url}/api/v1/bookings/{quote(reference, safe='')}/work"
 
 
 def session_page(hub_url: str, account: str, workshop_key: str) -> str:

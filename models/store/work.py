@@ -228,6 +228,6 @@ def _booking_claim(row: Booking, now: datetime) -> BookingClaim | None:
 
 
 def _mail_claim(row: Mail) -> MailClaim:
-    if row.id is None:
-        raise ValueError("a stored mail has an id")
+    if row.id is None or row.booking_id is None:
+        raise ValueError("a stored mail has an id and a booking")
     return MailClaim(row.id, row.booking_id, MailKind(row.kind), row.data, row.attempts, row.created_at)

@@ -55,7 +55,7 @@ async def check_bookings(checkup: Checkup) -> list[Verdict]:
 async def _workshop(checkup: Checkup, api: str) -> str:
     if checkup.wishes.workshop:
         return checkup.wishes.workshop
-    answer = await checkup.doors.ask("GET", f"{api}/api/workshops")
+    answer = await checkup.doors.ask("GET", f"{api}/api/v1/workshops")
     offered = answer.json if isinstance(answer.json, list) else []
     return next((str(each["key"]) for each in offered if each["free_seats"]), "")
 
@@ -68,7 +68,7 @@ async def _booked(checkup: Checkup, api: str, workshop: str, number: int) -> str
         "name": "Check of the stack",
         "accept_terms": True,
     }
-    answer = await checkup.doors.ask("POST", f"{api}/api/bookings", body=wish)
+    answer = await checkup.doors.ask("POST", f"{api}/api/v1/bookings", body=wish)
     if answer.status == 201:
         return str(answer.json["reference"])
     told = answer.json if isinstance(answer.json, dict) else {}
@@ -94,7 +94,7 @@ async def _tried(checkup: Checkup, api: str, reference: str) -> Verdict:
 
 async def _reset(checkup: Checkup, api: str, reference: str) -> Verdict:
     """End a booking, and see its seat given back, which a seat is not before it is wiped."""
-    await checkup.doors.ask("DELETE", f"{api}/api/bookings/{reference}")
+    await checkup.doors.ask("DELETE", f"{api}/api/v1/bookings/{reference}")
     status = await _status_when(checkup, api, reference, ("ended", "failed"), _RESET_SECONDS)
     if status["state"] in ("ended", "failed"):
         return good(api, f"The seat of a booking of {status['workshop']} was wiped and given back.")
@@ -107,7 +107,7 @@ async def _status_when(
     """Return a booking as soon as it is in one of `states`, or as it is after `seconds`."""
     deadline = monotonic() + seconds
     while True:
-        answer = await checkup.doors.ask("GET", f"{api}/api/bookings/{reference}")
+        answer = await checkup.doors.ask("GET", f"{api}/api/v1/bookings/{reference}")
         if answer.status != 200:
             raise StepFailed(f"The API answers with HTTP {answer.status} about a booking.", reason="api_refused")
         status: Mapping[str, Any] = answer.json

@@ -141,6 +141,7 @@ def _secrets(context: RoleContext) -> list[Resource]:
     files = {
         "wod_hub_token": secrets.hub_master_token,
         "wod_password_key": secrets.password_key,
+        "wod_link_key": secrets.link_key,
         "engine_key": secrets.engine_ssh_private_key,
         "prefect.env": f"PREFECT_SERVER_API_AUTH_STRING={login}\n",
         "prefect-client.env": f"PREFECT_API_AUTH_STRING={login}\n",
@@ -171,11 +172,11 @@ def _services(context: RoleContext) -> list[Resource]:
     }
     settings = (f"file {CONFIGURATION}/settings.toml",)
     engine = (f"file {_BACKENDS}", f"file {CONFIGURATION}/known_hosts")
-    secrets = ("wod_hub_token", "wod_password_key", "engine_key", "prefect-client.env")
+    secrets = ("wod_hub_token", "wod_password_key", "wod_link_key", "engine_key", "prefect-client.env")
     restart_on = {
         "prefect": (f"file {SECRETS}/prefect.env", PROGRAM_KEYS[1]),
         "engine": (*settings, *engine, *(f"file {SECRETS}/{name}" for name in secrets), *PROGRAM_KEYS),
-        "api": (*settings, *PROGRAM_KEYS),
+        "api": (*settings, f"file {SECRETS}/wod_link_key", *PROGRAM_KEYS),
     }
     why = {
         "prefect": "Prefect shows operators each booking and installation as a run.",

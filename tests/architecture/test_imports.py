@@ -18,7 +18,7 @@ LAYERS = [
     ("flows",),
     ("tasks",),
     ("models.store", "models.migrations"),
-    ("models.tables",),
+    ("models.door_tables", "models.tables"),
     ("models.backend_list", "models.manifest", "models.settings"),
     ("models.rules",),
     ("models.errors",),

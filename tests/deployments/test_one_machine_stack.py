@@ -76,13 +76,13 @@ class OneMachine:
         """Book for a student, and return the booking's reference once the seat is ready."""
         wish = {"workshop": WORKSHOP, "email": f"{student}@example.org", "name": student, "accept_terms": True}
         with self.api() as api:
-            reference = str(api.post("/api/bookings", json=wish).raise_for_status().json()["reference"])
+            reference = str(api.post("/api/v1/bookings", json=wish).raise_for_status().json()["reference"])
         until(lambda: self.state_of(reference) == "ready", f"{student}'s seat is ready", 90)
         return reference
 
     def state_of(self, reference: str) -> str:
         """Return a booking's state, or why it can't be told."""
-        answer = self.ask(f"/api/bookings/{reference}")
+        answer = self.ask(f"/api/v1/bookings/{reference}")
         return str(answer.json()["state"]) if answer.is_success else str(answer.status_code)
 
     def psql(self, statement: str) -> list[str]:
@@ -128,11 +128,11 @@ async def test_students_come_in_through_the_hub_alone(stack):
 
 def test_a_booking_of_the_operators_workshop_is_served(stack):
     until(lambda: stack.ask("/api/health").json()["status"] == "ok", "all is well", 60)
-    assert [each["key"] for each in stack.ask("/api/workshops").json()] == [WORKSHOP]
+    assert [each["key"] for each in stack.ask("/api/v1/workshops").json()] == [WORKSHOP]
     reference = stack.book("served")
     assert stack.machine.run(["sh", "-c", f"ls /student/*/{WORKSHOP}/0-ReadMeFirst.ipynb"]).stdout
     assert (
-        stack.ask(f"/api/bookings/{reference}")
+        stack.ask(f"/api/v1/bookings/{reference}")
         .json()["session_url"]
         .startswith(f"https://{stack.machine.name}:8010")
     )

@@ -77,7 +77,7 @@ class Operator:
 async def post_booking(platform, email):
     wish = {"workshop": WORKSHOP, "email": email, "name": "A Student", "accept_terms": True}
     async with httpx.AsyncClient(base_url=platform.api_url, timeout=30) as api:
-        return (await api.post("/api/bookings", json=wish)).raise_for_status().json()["reference"]
+        return (await api.post("/api/v1/bookings", json=wish)).raise_for_status().json()["reference"]
 
 
 async def book(platform, email):
@@ -87,7 +87,7 @@ async def book(platform, email):
 
 
 def state(platform, reference):
-    return httpx.get(f"{platform.api_url}/api/bookings/{reference}").json()["state"]
+    return httpx.get(f"{platform.api_url}/api/v1/bookings/{reference}").json()["state"]
 
 
 async def test_a_booking_is_a_run_of_its_deployment(platform):

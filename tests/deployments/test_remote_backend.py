@@ -79,7 +79,7 @@ async def test_a_booking_is_served_on_another_machine(platform: OwnPlatform, rem
 
     # Away: nobody is sent there, and it is told why.
     wish = {"workshop": WORKSHOP, "email": "a@example.org", "name": "Ana", "accept_terms": True}
-    assert ask("POST", "bookings", json=wish)["reason"] == "workshop_full"
+    assert ask("POST", "v1/bookings", json=wish)["reason"] == "workshop_full"
     health = ask("GET", "health")
     assert (health["status"], BACKEND in health["parts"]["backends"]["message"]) == ("degraded", True)
     with pytest.raises(StepFailed, match="can't be reached over ssh"):
@@ -93,7 +93,7 @@ async def test_a_booking_is_served_on_another_machine(platform: OwnPlatform, rem
     assert (found["name"], found["seats"], found["is_ready"]) == (BACKEND, 3, True)
     assert f"uid={UID_BASE + 101}(seat1)" in machine.run(["id", "seat1"]).stdout
 
-    reference = ask("POST", "bookings", json=wish)["reference"]
+    reference = ask("POST", "v1/bookings", json=wish)["reference"]
     mail = await platform.mailbox.wait_for(MailKind.CREDENTIALS, "a@example.org", 60)
     credentials = credentials_of(mail)
     assert credentials.session_url.startswith(remote_hub.url)
@@ -106,8 +106,8 @@ async def test_a_booking_is_served_on_another_machine(platform: OwnPlatform, rem
     assert credentials.username in await student.execute(credentials.username, asked)
     assert (home / "done").read_text() == "done\n"
 
-    ask("DELETE", f"bookings/{reference}")
-    await wait_for(lambda: ask("GET", f"bookings/{reference}")["state"] == "ended", log)
+    ask("DELETE", f"v1/bookings/{reference}")
+    await wait_for(lambda: ask("GET", f"v1/bookings/{reference}")["state"] == "ended", log)
     assert not list(home.glob("WKSHP-*"))
     assert not (home / "done").exists()
     assert await student.status(credentials.username) != 200

@@ -52,7 +52,7 @@ class Burst:
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             try:
-                answer = await api.post("/api/bookings", json=wish)
+                answer = await api.post("/api/v1/bookings", json=wish)
             except httpx.TransportError:
                 answer = None
             if answer is not None and answer.status_code < 500:
@@ -232,7 +232,7 @@ async def leave_all(platform: OwnPlatform, bookings: dict[str, Booking], timeout
     async with httpx.AsyncClient(base_url=platform.api_url, timeout=30) as api:
         await asyncio.gather(
             *(
-                api.delete(f"/api/bookings/{row.reference}")
+                api.delete(f"/api/v1/bookings/{row.reference}")
                 for row in bookings.values()
                 if row.state == BookingState.READY
             )

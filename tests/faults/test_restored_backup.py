@@ -59,7 +59,7 @@ class Visitor:
     async def book(self):
         wish = {"workshop": WORKSHOP, "email": self.email, "name": "A Student", "accept_terms": True}
         async with httpx.AsyncClient(base_url=self.platform.api_url, timeout=30) as api:
-            answer = (await api.post("/api/bookings", json=wish)).raise_for_status().json()
+            answer = (await api.post("/api/v1/bookings", json=wish)).raise_for_status().json()
         self.reference = answer["reference"]
         mail = await self.platform.mailbox.wait_for(MailKind.CREDENTIALS, self.email, 60)
         self.credentials = credentials_of(mail)
@@ -75,14 +75,14 @@ class Visitor:
 
     async def leave(self):
         async with httpx.AsyncClient(base_url=self.platform.api_url, timeout=30) as api:
-            (await api.delete(f"/api/bookings/{self.reference}")).raise_for_status()
+            (await api.delete(f"/api/v1/bookings/{self.reference}")).raise_for_status()
         await self.comes_to("ended")
 
     async def comes_to(self, state, timeout_seconds=60):
         deadline = time.monotonic() + timeout_seconds
         async with httpx.AsyncClient(base_url=self.platform.api_url, timeout=30) as api:
             while True:
-                status = (await api.get(f"/api/bookings/{self.reference}")).json()
+                status = (await api.get(f"/api/v1/bookings/{self.reference}")).json()
                 if status["state"] == state:
                     return
                 assert time.monotonic() < deadline, status
@@ -91,7 +91,7 @@ class Visitor:
     async def work(self):
         """Return the names in the archive of the student's work, none without one."""
         async with httpx.AsyncClient(base_url=self.platform.api_url, timeout=30) as api:
-            answer = await api.get(f"/api/bookings/{self.reference}/work")
+            answer = await api.get(f"/api/v1/bookings/{self.reference}/work")
         if answer.status_code == 404:
             return []
         return zipfile.ZipFile(io.BytesIO(answer.raise_for_status().content)).namelist()

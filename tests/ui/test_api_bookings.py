@@ -27,7 +27,7 @@ def done(client: ApiClient, reference: str) -> list[str]:
 
 async def test_a_booking_takes_a_seat_and_promises_the_welcome_mail(shop, web):
     await shop.offer()
-    answer = await web.post("/api/bookings", json=GOOD | {"company": "Example Inc."})
+    answer = await web.post("/api/v1/bookings", json=GOOD | {"company": "Example Inc."})
     assert answer.status_code == 201
     created = BookingCreated.model_validate(answer.json())
     assert created.state == "reserved"
@@ -63,7 +63,7 @@ async def test_a_status_holds_neither_the_address_nor_anything_like_a_password(s
     await shop.offer()
     reference = book(client).reference
     await shop.serve(reference)
-    text = (await web.get(f"/api/bookings/{reference}")).text
+    text = (await web.get(f"/api/v1/bookings/{reference}")).text
     assert "ana@example.org" not in text
     assert "a…@example.org" in text
     assert "password" not in text.replace("Password mailed", "")
@@ -151,7 +151,8 @@ async def test_the_work_can_be_fetched_while_it_is_kept(shop, client, settings):
     until = utc_now() + timedelta(days=14)
     await shop.move(reference, BookingEvent.LEAVE, archive_until=until)
     status = client.booking(reference)
-    assert (status.work_url, status.work_until) == (f"{settings.url('api')}/api/bookings/{reference}/work", until)
+    work_url = f"{settings.url('api')}/api/v1/bookings/{reference}/work"
+    assert (status.work_url, status.work_until) == (work_url, until)
     assert client.work(reference) == b"PK-anything" * 10_000
 
     await shop.rows("UPDATE booking SET archive_until = now() - interval '1 second'")
@@ -167,10 +168,10 @@ async def test_the_work_can_be_fetched_while_it_is_kept(shop, client, settings):
 )
 async def test_any_reference_that_is_none_gets_the_same_answer(shop, web, method, reference):
     await shop.offer()
-    answer = await web.request(method, f"/api/bookings/{reference}")
+    answer = await web.request(method, f"/api/v1/bookings/{reference}")
     assert answer.status_code == 404
     if answer.json()["reason"] != "not_found":  # the path didn't lead to a booking at all
-        assert answer.content == (await web.request(method, f"/api/bookings/{'B' * 24}")).content
+        assert answer.content == (await web.request(method, f"/api/v1/bookings/{'B' * 24}")).content
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ async def test_any_reference_that_is_none_gets_the_same_answer(shop, web, method
 async def test_a_wrong_field_is_named_and_nothing_changes(shop, web, change, field, reason):
     await shop.offer()
     body = json.dumps(GOOD | change)  # httpx's own encoder can't write lone surrogates
-    answer = await web.post("/api/bookings", content=body, headers={"Content-Type": "application/json"})
+    answer = await web.post("/api/v1/bookings", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     found = [(each["field"], each["reason"]) for each in answer.json()["fields"]]
@@ -213,7 +214,7 @@ async def test_a_wrong_field_is_named_and_nothing_changes(shop, web, change, fie
 async def test_all_wrong_fields_are_named_at_once(shop, web):
     await shop.offer()
     wish = {"workshop": 3, "email": "nobody", "name": "", "company": "x" * 500, "accept_terms": False, "more": 1}
-    answer = (await web.post("/api/bookings", json=wish)).json()
+    answer = (await web.post("/api/v1/bookings", json=wish)).json()
     assert {each["field"] for each in answer["fields"]} == set(wish)
     assert all(each["message"] in answer["message"] for each in answer["fields"])
 
@@ -233,7 +234,7 @@ async def test_all_wrong_fields_are_named_at_once(shop, web):
     ],
 )
 async def test_a_body_that_is_no_request_is_refused(shop, web, content, status, reason):
-    answer = await web.post("/api/bookings", content=content, headers={"Content-Type": "application/json"})
+    answer = await web.post("/api/v1/bookings", content=content, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["reason"]) == (status, reason)
 
 
@@ -260,12 +261,12 @@ async def test_a_full_workshop_says_when_to_come_back(shop, web, client):
     for hours in (None, 0.5):  # nobody knows yet when a booking in preparation will end: then at the latest
         if hours:
             await shop.serve(first.reference, hours=hours)
-        answer = await web.post("/api/bookings", json=GOOD | {"email": "ben@example.org"})
+        answer = await web.post("/api/v1/bookings", json=GOOD | {"email": "ben@example.org"})
         assert (answer.status_code, answer.json()["reason"]) == (409, "workshop_full")
         expected = 3600 * (hours or 4)
         assert expected - 60 < int(answer.headers["retry-after"]) <= expected + 5
     client.end_booking(first.reference)
-    answer = await web.post("/api/bookings", json=GOOD | {"email": "ben@example.org"})
+    answer = await web.post("/api/v1/bookings", json=GOOD | {"email": "ben@example.org"})
     assert int(answer.headers["retry-after"]) <= 10
 
 

@@ -23,7 +23,7 @@ async def book_all(url: str, wishes: list[tuple[str, str]]) -> list[httpx.Respon
             {"workshop": workshop, "email": email, "name": "Ana", "accept_terms": True}
             for workshop, email in wishes
         ]
-        return await asyncio.gather(*[client.post("/api/bookings", json=body) for body in bodies])
+        return await asyncio.gather(*[client.post("/api/v1/bookings", json=body) for body in bodies])
 
 
 async def test_sixty_on_twenty_seats(shop, api):
@@ -60,5 +60,5 @@ async def test_workshops_that_share_seats(shop, api, web):
     [(booked,)] = await shop.rows("SELECT count(*) FROM booking")
     assert counts[201] == booked
     assert await shop.rows(HELD_TWICE) == []
-    free = {workshop["key"]: workshop["free_seats"] for workshop in (await web.get("/api/workshops")).json()}
+    free = {workshop["key"]: workshop["free_seats"] for workshop in (await web.get("/api/v1/workshops")).json()}
     assert set(free.values()) == {0}

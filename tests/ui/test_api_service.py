@@ -55,7 +55,7 @@ async def test_workshops_are_listed_with_what_can_be_shown(shop, client):
 @pytest.mark.parametrize("key", ["None", "WKSHP-Off", "%00", "a/b", "x" * 5000])
 async def test_unknown_workshops_are_not_found(shop, web, key):
     await shop.offer("WKSHP-Off", active=False)
-    answer = await web.get(f"/api/workshops/{key}")
+    answer = await web.get(f"/api/v1/workshops/{key}")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -64,7 +64,7 @@ async def test_the_brand_comes_from_the_settings():
     settings = Settings(brand="Ours", brand_url="???", terms_url="https://example.org/t", brand_color="#123456")
     app = create_app(settings)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
-        brand = schemas.Brand.model_validate((await client.get("/api/brand")).json())
+        brand = schemas.Brand.model_validate((await client.get("/api/v1/brand")).json())
     assert (brand.name, brand.url, brand.terms_url, brand.color) == (
         "Ours",
         "",
@@ -81,7 +81,7 @@ async def test_every_operation_documents_its_answers(web):
         for method, operation in methods.items()
     }
     assert len(operations) == 8
-    assert set(operations["post", "/api/bookings"]["responses"]) == {
+    assert set(operations["post", "/api/v1/bookings"]["responses"]) == {
         "201", "400", "404", "409", "413", "422", "503",
     }  # fmt: skip
     for name, operation in operations.items():
@@ -89,7 +89,7 @@ async def test_every_operation_documents_its_answers(web):
         for status, answer in operation["responses"].items():
             if status >= "400" and name != ("get", "/api/health"):
                 assert list(answer["content"]) == ["application/problem+json"], name
-    for example in operations["post", "/api/bookings"]["responses"]["409"]["content"].values():
+    for example in operations["post", "/api/v1/bookings"]["responses"]["409"]["content"].values():
         for value in example["examples"].values():
             schemas.Problem.model_validate(value["value"])
 
@@ -97,7 +97,7 @@ async def test_every_operation_documents_its_answers(web):
 async def test_the_description_for_people_needs_nothing_from_elsewhere(web):
     page = await web.get("/api/docs")
     assert page.status_code == 200
-    assert "/api/bookings/{reference}" in page.text
+    assert "/api/v1/bookings/{reference}" in page.text
     assert "<script" not in page.text
     assert not re.search(r'(src|href)="(https?:)?//', page.text)
 
@@ -107,8 +107,8 @@ async def test_the_description_for_people_needs_nothing_from_elsewhere(web):
     [
         ("GET", "/", 404, "not_found"),
         ("GET", "/api/nothing", 404, "not_found"),
-        ("GET", "/api/bookings", 405, "method_not_allowed"),
-        ("PUT", "/api/workshops", 405, "method_not_allowed"),
+        ("GET", "/api/v1/bookings", 405, "method_not_allowed"),
+        ("PUT", "/api/v1/workshops", 405, "method_not_allowed"),
     ],
 )
 async def test_wrong_addresses_are_problems_too(web, method, path, status, reason):
@@ -117,7 +117,7 @@ async def test_wrong_addresses_are_problems_too(web, method, path, status, reaso
 
 
 async def test_every_answer_has_the_security_headers(shop, web):
-    for path in ("/api/workshops", "/api/docs", "/nothing", f"/api/bookings/{'A' * 24}"):
+    for path in ("/api/v1/workshops", "/api/docs", "/nothing", f"/api/v1/bookings/{'A' * 24}"):
         headers = (await web.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
@@ -131,7 +131,7 @@ async def test_a_body_without_a_declared_length_is_limited_too(web):
         for _ in range(2 * BODY_LIMIT_BYTES // 1024):
             yield b" " * 1024
 
-    answer = await web.post("/api/bookings", content=chunks(), headers={"Content-Type": "application/json"})
+    answer = await web.post("/api/v1/bookings", content=chunks(), headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["reason"]) == (413, "request_too_large")
 
 
@@ -139,7 +139,7 @@ async def test_a_lying_length_does_no_harm(api):
     address = urlsplit(api.url)
     for length in ("-1", "x", "99999999999999999999"):
         with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
-            head = f"POST /api/bookings HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+            head = f"POST /api/v1/bookings HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
             connection.sendall(head.encode())
             assert connection.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 413"))
 
@@ -158,7 +158,7 @@ async def test_the_log_tells_the_route_and_neither_references_nor_addresses(shop
         assert secret not in log
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert {"method", "route", "status", "milliseconds", "at"} <= set(lines[-1])
-    assert "/api/bookings/{reference}" in {line.get("route") for line in lines}
+    assert "/api/v1/bookings/{reference}" in {line.get("route") for line in lines}
 
 
 async def test_health_tells_what_waits(shop, client):
@@ -206,7 +206,7 @@ async def test_a_database_that_was_never_migrated_is_told(postgres):
     ):
         answer = await client.get("/api/health")
         assert (answer.status_code, answer.json()["status"]) == (503, "down")
-        failed = await client.get("/api/workshops")
+        failed = await client.get("/api/v1/workshops")
         assert (failed.status_code, failed.json()["reason"]) == (500, "internal_error")
         assert "SELECT" not in failed.text
         assert "Traceback" not in failed.text
@@ -219,7 +219,7 @@ async def test_while_the_database_is_away_nothing_fails_badly(shop, postgres, we
     client.workshops()
     postgres.stop()
     try:
-        for path in ("/api/workshops", f"/api/bookings/{'A' * 24}"):
+        for path in ("/api/v1/workshops", f"/api/v1/bookings/{'A' * 24}"):
             answer = await web.get(path)
             assert (answer.status_code, answer.json()["reason"]) == (503, "database_unavailable")
             assert int(answer.headers["retry-after"]) > 0

@@ -145,7 +145,7 @@ async def test_markup_is_shown_as_the_text_that_it_is(
         presenter=MARKUP,
         presenter_role=MARKUP,
         category=[MARKUP, "Other"],
-        image=f"{api.url}/api/brand?x'),url(javascript:window.hit=1)\"><img src=x onerror=window.hit=1>",
+        image=f"{api.url}/api/v1/brand?x'),url(javascript:window.hit=1)\"><img src=x onerror=window.hit=1>",
     )
     for width in (WIDE, PHONE):
         page = await visit("/", width)

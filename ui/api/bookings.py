@@ -49,7 +49,7 @@ class _CheckedRoute(APIRoute):
         return checked
 
 
-router = APIRouter(prefix="/api", tags=["bookings"], route_class=_CheckedRoute)
+router = APIRouter(prefix="/api/v1", tags=["bookings"], route_class=_CheckedRoute)
 
 
 @router.post(

@@ -124,7 +124,7 @@ class ApiClient:
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            answer = self._client.request(method, path, **options)
+            answer = self._client.request(method, f"v1/{path}", **options)
         except httpx.HTTPError as error:
             raise _unreachable() from error
         if answer.is_success:

@@ -86,7 +86,7 @@ def booking_status(story: Story, settings: Settings, now: datetime) -> BookingSt
 
 def status_url(reference: str, settings: Settings) -> str:
     """Return where programs follow a booking."""
-    return f"{settings.url('api')}/api/bookings/{quote(reference, safe='')}"
+    return f"{settings.url('api')}/api/v1/bookings/{quote(reference, safe='')}"
 
 
 def _steps(booking: Booking, log: Sequence[BookingLog], credentials: Mail | None) -> list[Step]:

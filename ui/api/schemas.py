@@ -71,7 +71,7 @@ class BookingCreated(BaseModel):
     created_at: datetime
     status_url: str = Field(
         description="Where programs follow it.",
-        examples=["https://api.example.org/api/bookings/aVx3bQm0kPzL2nYtR8sW1uEo"],
+        examples=["https://api.example.org/api/v1/bookings/aVx3bQm0kPzL2nYtR8sW1uEo"],
     )
     page_url: str = Field(
         description="Where people follow it.",

@@ -13,7 +13,7 @@ from ui.api.schemas import Brand, Workshop
 # What the catalog's pages are like; see its .streamlit/config.toml.
 _LIGHT_PAGE, _DARK_PAGE = "#ffffff", "#14181c"
 
-router = APIRouter(prefix="/api", tags=["workshops"])
+router = APIRouter(prefix="/api/v1", tags=["workshops"])
 
 
 @router.get("/workshops", responses=refusals())

@@ -10,7 +10,7 @@ from models.rules.links import booking_page, session_page, web_address, work_dow
 def test_pages_are_addressed_whatever_the_key_holds():
     assert workshop_page("http://c:1", "WKSHP-A & B") == "http://c:1/workshop?workshop=WKSHP-A+%26+B"
     assert booking_page("http://c:1", "Ab_-") == "http://c:1/booking?booking=Ab_-"
-    assert work_download("http://a:1", "../x") == "http://a:1/api/bookings/..%2Fx/work"
+    assert work_download("http://a:1", "../x") == "http://a:1/api/v1/bookings/..%2Fx/work"
 
 
 @pytest.mark.parametrize(
