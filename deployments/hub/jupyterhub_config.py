@@ -111,7 +111,10 @@ if has_units:
     c.UnitSpawner.mem_limit = int(os.environ.get("HUB_SEAT_MEMORY_MB", "0")) * 2**20 or None
     c.UnitSpawner.cpu_limit = float(os.environ.get("HUB_SEAT_CPUS", "0")) or None
 c.Spawner.env_keep = ["LANG", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "WOD_PLATFORM"]
-c.Spawner.environment = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"}
+c.Spawner.environment = {
+    "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+    "JUPYTER_CONFIG_PATH": str(here / "jupyter"),
+}
 if has_units:
     c.Spawner.environment["JUPYTER_RUNTIME_DIR"] = "/tmp/jupyter"  # noqa: S108  (private to the unit)
 c.Spawner.args = [

@@ -5,7 +5,10 @@ from __future__ import annotations
 from models.resources import Packages, Resource
 from tasks.roles.context import RoleContext
 
-_PACKAGES = ("pandoc", "texlive-fonts-recommended", "texlive-plain-generic", "texlive-xetex")
+_PACKAGES = (
+    *("pandoc", "texlive-fonts-recommended", "texlive-plain-generic", "texlive-xetex"),
+    "librsvg2-bin",  # what deployments/hub/jupyter draws SVG with
+)
 
 
 def documents(context: RoleContext, machine: str) -> list[Resource]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tex_pictures import SVG_TO_PDF, convert_pandoc  # noqa: E402
+from tex_pictures import SVG_TO_PDF, convert_pandoc
 
 c = get_config()  # noqa: F821
 
