@@ -124,6 +124,8 @@ class Booking(SQLModel, table=True):
     failure: str = Field(default="", description="Why the last attempt failed, for a person.")
     extensions: int = Field(default=0, description="How often its session was prolonged.")
     forget: bool = Field(default=False, description="Whether the student is to be forgotten when it is over.")
+    measure_wanted_at: datetime | None = moment(default=None, description="When the student last looked how far.")
+    measured_at: datetime | None = moment(default=None)
     cells_executed: int | None = None
     cells_total: int | None = None
     archive_until: datetime | None = moment(default=None)

@@ -11,7 +11,13 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = ("deployments", "flows", "models", "tasks", "ui")
 # What the catalog consists of: its pages, and the client of the API.
-_CATALOG = ("ui/__init__.py", "ui/api/__init__.py", "ui/api/client.py", "ui/api/schemas.py")
+_CATALOG = (
+    "ui/__init__.py",
+    "ui/api/__init__.py",
+    "ui/api/client.py",
+    "ui/api/own_schemas.py",
+    "ui/api/schemas.py",
+)
 
 
 @dataclass(frozen=True)

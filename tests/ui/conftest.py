@@ -46,7 +46,9 @@ async def shop(settings: Settings) -> AsyncIterator[Shop]:
     database = Database(settings.secret("database_url"))
     async with database.transaction() as session:
         await session.execute(
-            text("TRUNCATE badge_award, mail, booking_log, booking, seat, backend, workshop RESTART IDENTITY CASCADE")
+            text(
+                "TRUNCATE badge_award, booking, seat, backend, workshop, api_key, user_account RESTART IDENTITY CASCADE"
+            )
         )
         backend = Backend(
             name="localhost",

@@ -16,6 +16,12 @@ NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 def workshop(key: str, **values: object) -> Workshop:
     usual = dict.fromkeys(Workshop.model_fields, "") | {
         "key": key, "category": [], "duration_hours": 4, "capacity": 1, "free_seats": 1, "is_popular": False,
+        "next_free_at": None,
+        "waiting": 0,
+        "can_wait": False,
+        "kind": "workshop",
+        "is_new": False,
+        "created_at": NOW,
         "updated_at": NOW,
     }  # fmt: skip
     return Workshop.model_validate(usual | values)

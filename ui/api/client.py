@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from ui.api.own_schemas import BadgeKind, BadgeProof, Forgotten, OwnPage, WaitingPlace, WaitingRequest
 from ui.api.schemas import (
     BookingCreated,
     BookingRequest,
@@ -20,11 +21,13 @@ from ui.api.schemas import (
     Health,
     Problem,
     Workshop,
+    WorkshopDetails,
 )
 
 T = TypeVar("T")
 
 _WORKSHOPS = TypeAdapter(list[Workshop])
+_BADGES = TypeAdapter(list[BadgeKind])
 
 
 class ApiError(Exception):
@@ -91,9 +94,9 @@ class ApiClient:
         """Return the workshops that can be booked."""
         return _parsed(_WORKSHOPS, self._send("GET", "workshops"))
 
-    def workshop(self, key: str) -> Workshop:
+    def workshop(self, key: str) -> WorkshopDetails:
         """Return one workshop that can be booked."""
-        return self._read(Workshop, "GET", f"workshops/{quote(key, safe='')}")
+        return self._read(WorkshopDetails, "GET", f"workshops/{_part(key)}")
 
     def book(self, wish: BookingRequest) -> BookingCreated:
         """Book a workshop; refused with workshop_full, already_booked, input_wrong and the like."""
@@ -101,15 +104,55 @@ class ApiClient:
 
     def booking(self, reference: str) -> BookingStatus:
         """Return where a booking is."""
-        return self._read(BookingStatus, "GET", f"bookings/{quote(reference, safe='')}")
+        return self._read(BookingStatus, "GET", f"bookings/{_part(reference)}")
 
     def end_booking(self, reference: str) -> BookingStatus:
         """End a booking; one that has ended stays as it is."""
-        return self._read(BookingStatus, "DELETE", f"bookings/{quote(reference, safe='')}")
+        return self._read(BookingStatus, "DELETE", f"bookings/{_part(reference)}")
 
     def work(self, reference: str) -> bytes:
         """Return the zip of what the student did."""
-        return self._send("GET", f"bookings/{quote(reference, safe='')}/work").content
+        return self._send("GET", f"bookings/{_part(reference)}/work").content
+
+    def wait(self, workshop: str, wish: WaitingRequest) -> WaitingPlace:
+        """Join the line for a full workshop; refused with seats_free, already_waiting and the like."""
+        return self._read(WaitingPlace, "POST", f"workshops/{_part(workshop)}/waiting", json=wish.model_dump())
+
+    def waiting(self, reference: str) -> WaitingPlace:
+        """Return where somebody who waits is in the line, and what is offered."""
+        return self._read(WaitingPlace, "GET", f"waiting/{_part(reference)}")
+
+    def take_offer(self, reference: str) -> BookingCreated:
+        """Book the seat that is offered to somebody who waited."""
+        return self._read(BookingCreated, "POST", f"waiting/{_part(reference)}/booking")
+
+    def leave_line(self, reference: str) -> WaitingPlace:
+        """Give up a place in the line, or an offer."""
+        return self._read(WaitingPlace, "DELETE", f"waiting/{_part(reference)}")
+
+    def own_page(self, link: str) -> OwnPage:
+        """Return all about the student whose mail the link came with."""
+        return self._read(OwnPage, "GET", f"me/{_part(link)}")
+
+    def extend_session(self, link: str) -> OwnPage:
+        """Make the session under way longer, or refuse with extension_refused and the obstacle."""
+        return self._read(OwnPage, "POST", f"me/{_part(link)}/extension")
+
+    def end_session(self, link: str) -> OwnPage:
+        """End the session under way; without one nothing changes."""
+        return self._read(OwnPage, "DELETE", f"me/{_part(link)}/booking")
+
+    def forget(self, link: str) -> Forgotten:
+        """Have everything erased that tells who the student is."""
+        return self._read(Forgotten, "DELETE", f"me/{_part(link)}")
+
+    def badges(self) -> list[BadgeKind]:
+        """Return the badges that can be earned."""
+        return _parsed(_BADGES, self._send("GET", "badges"))
+
+    def badge(self, code: str) -> BadgeProof:
+        """Return the badge that a code proves."""
+        return self._read(BadgeProof, "GET", f"badges/{_part(code)}")
 
     def health(self) -> Health:
         """Return how the platform is doing, also when the API says that it can't serve."""
@@ -140,6 +183,11 @@ def _parsed(adapter: TypeAdapter[T], answer: httpx.Response) -> T:
         raise ApiError(
             "answer_malformed", "The service answers something unexpected. Please try again later."
         ) from error
+
+
+def _part(text: str) -> str:
+    """Return `text` as one part of a path."""
+    return quote(text, safe="")
 
 
 def _unreachable() -> ApiError:

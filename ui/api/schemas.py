@@ -42,8 +42,23 @@ class Workshop(BaseModel):
     replay_link: str = Field(description="Video of a live session.", examples=["https://video.example.org/1"])
     capacity: int = Field(description="How many can take it at once.", examples=[20])
     free_seats: int = Field(description="How many can book it now.", examples=[7])
+    next_free_at: datetime | None = Field(description="When a full workshop has a seat again at the latest.")
+    waiting: int = Field(description="How many wait for a seat; they come first.", examples=[0])
+    can_wait: bool = Field(description="Whether the line takes one more.")
+    kind: Literal["workshop", "challenge"]
     is_popular: bool = Field(description="Among the ten that most different people booked.")
+    is_new: bool = Field(description="Offered for less than 30 days.")
+    created_at: datetime = Field(description="When it was first offered.")
     updated_at: datetime = Field(description="When its author last changed it.")
+
+
+class WorkshopDetails(Workshop):
+    """A workshop with its author's own introduction."""
+
+    readme: str = Field(
+        description="The first page of its notebooks as Markdown; pictures have absolute addresses.",
+        examples=["# Python 101"],
+    )
 
 
 class BookingRequest(BaseModel):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from fastapi import APIRouter
 
 from models.rules.colors import readable
 from models.rules.links import web_address
 from models.store.catalog import Offer, offer, offers
+from models.tables import utc_now
 from ui.api.parts import DatabaseHere, SettingsHere, refusals
-from ui.api.schemas import Brand, Workshop
+from ui.api.schemas import Brand, Workshop, WorkshopDetails
+
+_NEW_FOR = timedelta(days=30)
 
 # What the catalog's pages are like; see its .streamlit/config.toml.
 _LIGHT_PAGE, _DARK_PAGE = "#ffffff", "#14181c"
@@ -25,11 +30,11 @@ async def list_workshops(database: DatabaseHere) -> list[Workshop]:
 
 
 @router.get("/workshops/{key}", responses=refusals("workshop_unknown"))
-async def read_workshop(key: str, database: DatabaseHere) -> Workshop:
-    """Return one workshop that can be booked."""
+async def read_workshop(key: str, database: DatabaseHere) -> WorkshopDetails:
+    """Return one workshop that can be booked, with its author's introduction."""
     async with database.transaction() as session:
         found = await offer(session, key)
-    return _workshop(found)
+    return WorkshopDetails(**_workshop(found).model_dump(), readme=found.workshop.readme)
 
 
 @router.get("/brand")
@@ -65,6 +70,12 @@ def _workshop(found: Offer) -> Workshop:
         replay_link=web_address(workshop.replay_link, needs_path=True),
         capacity=workshop.capacity,
         free_seats=found.free_seats,
+        next_free_at=None,
+        waiting=0,
+        can_wait=False,
+        kind="challenge" if "challenge" in workshop.session_type.casefold() else "workshop",
         is_popular=found.is_popular,
+        is_new=utc_now() - workshop.created_at < _NEW_FOR,
+        created_at=workshop.created_at,
         updated_at=workshop.updated_at,
     )

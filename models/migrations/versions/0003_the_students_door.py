@@ -197,6 +197,8 @@ def upgrade() -> None:
     op.alter_column("booking", "extensions", server_default=None)
     op.add_column("booking", sa.Column("forget", sa.Boolean(), nullable=False, server_default="false"))
     op.alter_column("booking", "forget", server_default=None)
+    for name in ("measure_wanted_at", "measured_at"):
+        op.add_column("booking", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     op.add_column("mail", sa.Column("waiting_entry_id", sa.Integer(), nullable=True))
     op.add_column("mail", sa.Column("round", sa.Integer(), nullable=False, server_default="0"))
     op.alter_column("mail", "round", server_default=None)
@@ -221,6 +223,8 @@ def downgrade() -> None:
     op.alter_column("mail", "booking_id", existing_type=sa.INTEGER(), nullable=False)
     op.drop_column("mail", "round")
     op.drop_column("mail", "waiting_entry_id")
+    op.drop_column("booking", "measured_at")
+    op.drop_column("booking", "measure_wanted_at")
     op.drop_column("booking", "forget")
     op.drop_column("booking", "extensions")
     op.drop_index("ix_webhook_delivery_webhook_id", table_name="webhook_delivery")
