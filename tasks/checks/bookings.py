@@ -32,6 +32,22 @@ async def check_bookings(checkup: Checkup) -> list[Verdict]:
         return [
             warning(api, "No booking was tried: the catalog offers no workshop.", "`wod catalog sync` adds some.")
         ]
+    with open_bookings(stack_folder(state_folder(), checkup.stack.name)) as noted:
+        left = await _ended(checkup, api, noted.read())
+        verdicts, resets = await _all_tried(checkup, api, workshop, noted)
+        if all(each.level is Level.GOOD for each in (*left, *resets)):
+            noted.clear()
+    tried = {verdict.subject for verdict in verdicts}
+    untried = [each.machine for each in checkup.stack.backends if each.machine not in tried]
+    what = "No booking was given to it, so that none was tried there."
+    remedy = "It may be full, or its seats not made yet: see the API's health."
+    return [*left, *verdicts, *resets, *(warning(machine, what, remedy) for machine in untried)]
+
+
+async def _all_tried(
+    checkup: Checkup, api: str, workshop: str, noted: OpenBookings
+) -> tuple[list[Verdict], list[Verdict]]:
+    """Book for each backend; return how the bookings came out, and how their seats were given back."""
     # One after the other, each while those before are still there: so each goes to another backend.
     verdicts: list[Verdict] = []
     booked: list[str] = []
@@ -41,15 +57,12 @@ async def check_bookings(checkup: Checkup) -> list[Verdict]:
             if isinstance(answer, Verdict):
                 verdicts.append(answer)
                 continue
+            noted.add(answer)
             booked.append(answer)
             verdicts.append(await _tried(checkup, api, answer))
     finally:
-        resets = await asyncio.gather(*(_reset(checkup, api, reference) for reference in booked))
-    tried = {verdict.subject for verdict in verdicts}
-    untried = [each.machine for each in checkup.stack.backends if each.machine not in tried]
-    what = "No booking was given to it, so that none was tried there."
-    remedy = "It may be full, or its seats not made yet: see the API's health."
-    return [*verdicts, *resets, *(warning(machine, what, remedy) for machine in untried)]
+        resets = await _ended(checkup, api, booked)
+    return verdicts, resets
 
 
 async def _workshop(checkup: Checkup, api: str) -> str:
@@ -90,6 +103,10 @@ async def _tried(checkup: Checkup, api: str, reference: str) -> Verdict:
         what = f"{account} was booked, but the hub does not let it in with its password."
         return bad(machine, what, "See `journalctl -u wod-hub` on it.")
     return good(machine, f"A booking was ready after {seconds:.1f} s, and {account} could log in.")
+
+
+async def _ended(checkup: Checkup, api: str, references: Sequence[str]) -> list[Verdict]:
+    return await asyncio.gather(*(_reset(checkup, api, reference) for reference in references))
 
 
 async def _reset(checkup: Checkup, api: str, reference: str) -> Verdict:
