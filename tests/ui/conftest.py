@@ -45,11 +45,8 @@ async def shop(settings: Settings) -> AsyncIterator[Shop]:
     """Yield the database of the API with seats and no workshops."""
     database = Database(settings.secret("database_url"))
     async with database.transaction() as session:
-        await session.execute(
-            text(
-                "TRUNCATE badge_award, booking, seat, backend, workshop, api_key, user_account RESTART IDENTITY CASCADE"
-            )
-        )
+        tables = "badge_award, booking, seat, backend, workshop, api_key, user_account, feedback"
+        await session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
         backend = Backend(
             name="localhost",
             number=1,
