@@ -58,9 +58,10 @@ class PartnerBooking(SQLModel, table=True):
     """That a booking was made by a partner's program for one of its users."""
 
     __tablename__ = "partner_booking"
+    __table_args__ = (Index("bookings_of_key", "api_key_id", "booking_id"),)
 
     booking_id: int = Field(foreign_key="booking.id", primary_key=True)
-    api_key_id: int = Field(foreign_key="api_key.id", index=True)
+    api_key_id: int = Field(foreign_key="api_key.id")
     partner_user: str = Field(default="", description="The partner's own name for the student.")
     return_url: str = Field(default="", description="Where the partner wants the student back.")
 
@@ -83,6 +84,7 @@ class Webhook(SQLModel, table=True):
     """An address of a partner that is told what happens to the partner's bookings; signed with a derived key."""
 
     id: int | None = Field(default=None, primary_key=True)
+    reference: str = Field(unique=True, description="Names it outside; its signing key is derived from it.")
     api_key_id: int = Field(foreign_key="api_key.id", index=True)
     url: str
     events: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False))
@@ -96,11 +98,13 @@ class WebhookDelivery(SQLModel, table=True):
     __tablename__ = "webhook_delivery"
     __table_args__ = (
         Index("delivery_due", "due_at", postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL")),
+        Index("deliveries_of_webhook", "webhook_id", "id"),
         UniqueConstraint("webhook_id", "booking_log_id"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
-    webhook_id: int = Field(foreign_key="webhook.id", index=True)
+    reference: str = Field(unique=True, description="Its webhook-id, by which a receiver knows a second delivery.")
+    webhook_id: int = Field(foreign_key="webhook.id", ondelete="CASCADE")
     booking_log_id: int = Field(foreign_key="booking_log.id", description="What it tells of.")
     event: str
     body: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))

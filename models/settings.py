@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     booking_rate: str = Field("30/minute", description="Bookings that one address may try. A class may share one.")
     login_rate: str = Field("10/15 minutes", description="Log-ins that may fail, per address and per user.")
     login_minutes: float = Field(15, gt=0, description="How long a log-in at the API lasts.")
+    webhook_retry_limit_hours: float = Field(
+        72, gt=0, description="When an undeliverable webhook of a partner is given up."
+    )
     feedback_email: str = Field("", description="Where feedback goes; empty: it is kept in the database only.")
 
     # Backends on other machines

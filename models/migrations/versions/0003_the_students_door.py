@@ -64,6 +64,7 @@ def upgrade() -> None:
     op.create_table(
         "webhook",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
         sa.Column("api_key_id", sa.Integer(), nullable=False),
         sa.Column("url", sa.String(), nullable=False),
         sa.Column("events", sa.ARRAY(sa.String()), nullable=False),
@@ -74,6 +75,7 @@ def upgrade() -> None:
             ["api_key.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("reference"),
     )
     op.create_index("ix_webhook_api_key_id", "webhook", ["api_key_id"], unique=False)
     op.create_table(
@@ -92,7 +94,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("booking_id"),
     )
-    op.create_index("ix_partner_booking_api_key_id", "partner_booking", ["api_key_id"], unique=False)
+    op.create_index("bookings_of_key", "partner_booking", ["api_key_id", "booking_id"], unique=False)
     op.create_table(
         "remembered_answer",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -161,6 +163,7 @@ def upgrade() -> None:
     op.create_table(
         "webhook_delivery",
         sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
         sa.Column("webhook_id", sa.Integer(), nullable=False),
         sa.Column("booking_log_id", sa.Integer(), nullable=False),
         sa.Column("event", sa.String(), nullable=False),
@@ -181,8 +184,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["webhook_id"],
             ["webhook.id"],
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("reference"),
         sa.UniqueConstraint("webhook_id", "booking_log_id"),
     )
     op.create_index(
@@ -192,7 +197,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("delivered_at IS NULL AND given_up_at IS NULL"),
     )
-    op.create_index("ix_webhook_delivery_webhook_id", "webhook_delivery", ["webhook_id"], unique=False)
+    op.create_index("deliveries_of_webhook", "webhook_delivery", ["webhook_id", "id"], unique=False)
     op.add_column("booking", sa.Column("extensions", sa.Integer(), nullable=False, server_default="0"))
     op.alter_column("booking", "extensions", server_default=None)
     op.add_column("booking", sa.Column("forget", sa.Boolean(), nullable=False, server_default="false"))
@@ -210,9 +215,22 @@ def upgrade() -> None:
     op.create_foreign_key("mail_waiting_entry_id_fkey", "mail", "waiting_entry", ["waiting_entry_id"], ["id"])
     op.add_column("workshop", sa.Column("readme", sa.Text(), nullable=False, server_default=""))
     op.alter_column("workshop", "readme", server_default=None)
+    op.create_table(
+        "workshop_picture",
+        sa.Column("workshop_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("media_type", sa.String(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workshop_id"],
+            ["workshop.id"],
+        ),
+        sa.PrimaryKeyConstraint("workshop_id", "name"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("workshop_picture")
     op.drop_column("workshop", "readme")
     op.execute("DELETE FROM mail WHERE booking_id IS NULL OR round > 0")
     op.drop_constraint("mail_belongs_to_one", "mail", type_="check")
@@ -227,7 +245,7 @@ def downgrade() -> None:
     op.drop_column("booking", "measure_wanted_at")
     op.drop_column("booking", "forget")
     op.drop_column("booking", "extensions")
-    op.drop_index("ix_webhook_delivery_webhook_id", table_name="webhook_delivery")
+    op.drop_index("deliveries_of_webhook", table_name="webhook_delivery")
     op.drop_index(
         "delivery_due",
         table_name="webhook_delivery",
@@ -244,7 +262,7 @@ def downgrade() -> None:
     op.drop_table("waiting_entry")
     op.drop_index("ix_remembered_answer_created_at", table_name="remembered_answer")
     op.drop_table("remembered_answer")
-    op.drop_index("ix_partner_booking_api_key_id", table_name="partner_booking")
+    op.drop_index("bookings_of_key", table_name="partner_booking")
     op.drop_table("partner_booking")
     op.drop_index("ix_webhook_api_key_id", table_name="webhook")
     op.drop_table("webhook")
