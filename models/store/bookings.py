@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from models.door_tables import PartnerBooking
 from models.errors import Refused, Stale
 from models.rules.booking import (
     FINAL_STATES,
@@ -19,6 +20,7 @@ from models.rules.booking import (
     MailKind,
     transition,
 )
+from models.store.announcing import announce_event, is_partners
 from models.store.database import WORK_CHANNEL
 from models.tables import Backend, Booking, BookingLog, Mail, Seat, Workshop
 
@@ -31,6 +33,7 @@ class BookingDetails:
     workshop: Workshop
     seat: Seat
     backend: Backend
+    return_url: str = ""
 
 
 async def move(
@@ -44,7 +47,7 @@ async def move(
     detail: str = "",
     **values: Any,
 ) -> BookingState:
-    """Move a booking on from `state`, write the log and promise the mail that belongs to the step.
+    """Move a booking on from `state`, write the log, promise the step's mail, and tell whose booking it is.
 
     `owner` is the lease that the caller works under; `values` are further columns to set. An event that
     begins work keeps the worker's lease; one that finishes it ends the lease and the count of failures,
@@ -61,15 +64,18 @@ async def move(
         statement = statement.where(col(Booking.lease_owner) == owner)
     fresh = {} if event in _BEGINNINGS else {"attempts": 0, "failure": "", "due_at": now} | _NO_LEASE
     changed = await session.execute(
-        statement.values({"state": step.to} | fresh | values).returning(col(Booking.id))
+        statement.values({"state": step.to} | fresh | values).returning(col(Booking.id), is_partners())
     )
-    if changed.first() is None:
+    if (moved := changed.first()) is None:
         raise Stale(
             "This booking has moved on in the meantime.",
             reason="booking_moved_on",
             detail=f"booking {booking_id} is not {state} under lease {owner}",
         )
-    session.add(BookingLog(booking_id=booking_id, at=now, event=event, state=step.to, detail=detail))
+    log = BookingLog(booking_id=booking_id, at=now, event=event, state=step.to, detail=detail)
+    session.add(log)
+    if moved[1]:
+        await announce_event(session, log)
     if step.mail:
         promise_mail(session, booking_id, step.mail, now)
     await announce_work(session)
@@ -164,10 +170,11 @@ _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 async def _details(session: AsyncSession, condition: Any) -> BookingDetails:
     row = (
         await session.execute(
-            select(Booking, Workshop, Seat, Backend)
+            select(Booking, Workshop, Seat, Backend, func.coalesce(col(PartnerBooking.return_url), ""))
             .join(Workshop, col(Workshop.id) == col(Booking.workshop_id))
             .join(Seat, col(Seat.id) == col(Booking.seat_id))
             .join(Backend, col(Backend.id) == col(Seat.backend_id))
+            .outerjoin(PartnerBooking, col(PartnerBooking.booking_id) == col(Booking.id))
             .where(condition)
         )
     ).first()

@@ -10,6 +10,8 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 WORK_CHANNEL = "wod_work"
+# What is said on the channel when partners are to be told something; nothing is said of bookings' work.
+DELIVERIES = "deliveries"
 
 # Longest wait for a free connection: shorter than a request's own limit, so that it fails with a reason.
 _POOL_SECONDS = 10
@@ -46,14 +48,14 @@ class Database:
         async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    async def listen(self) -> AsyncIterator[None]:
-        """Yield each time somebody announces new work; raise psycopg.OperationalError when cut off."""
+    async def listen(self) -> AsyncIterator[str]:
+        """Yield what is said whenever somebody announces work; raise psycopg.OperationalError when cut off."""
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
             await connection.execute(f"LISTEN {WORK_CHANNEL}")
-            yield None  # what was announced before the connection stood
-            async for _ in connection.notifies():
-                yield None
+            yield ""  # what was announced before the connection stood
+            async for notice in connection.notifies():
+                yield notice.payload
 
     async def close(self) -> None:
         """Close all connections."""

@@ -79,6 +79,7 @@ def booking_status(story: Story, settings: Settings, now: datetime) -> BookingSt
             "work_url": work_download(settings.url("api"), booking.reference) if has_work else "",
             "work_until": booking.archive_until,
             "can_end": is_open or state in _PREPARING,
+            "return_url": found.return_url,
             "poll_seconds": _poll_seconds(state, left, credentials),
         }
     )

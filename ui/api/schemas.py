@@ -133,6 +133,9 @@ class BookingStatus(BaseModel):
     work_url: str = Field(description="Where the student's work can be fetched, while it is kept.")
     work_until: datetime | None = Field(description="Until when it is kept.")
     can_end: bool = Field(description="Whether ending it would change anything.")
+    return_url: str = Field(
+        "", description="Where the student came from and may go back to; empty: nowhere.", examples=[""]
+    )
     poll_seconds: float | None = Field(
         description="When asking again makes sense; null: it won't change any more.", examples=[1]
     )
