@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, DateTime, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -31,7 +42,7 @@ class Workshop(SQLModel, table=True):
     key: str = Field(unique=True, description="Name of its folder: WKSHP-…")
     title: str
     description: str = Field(sa_type=Text)
-    readme: str = Field(default="", sa_type=Text, description="Its first page, as Markdown.")
+    readme: str = Field(default="", sa_type=Text, description="Its first notebook, as Markdown.")
     active: bool
     capacity: int
     priority: int
@@ -56,6 +67,17 @@ class Workshop(SQLModel, table=True):
     created_at: datetime = moment(default_factory=utc_now)
     updated_at: datetime = moment(default_factory=utc_now)
     retired_at: datetime | None = moment(default=None)
+
+
+class WorkshopPicture(SQLModel, table=True):
+    """A picture that the introduction of a workshop shows; its name is made of its bytes."""
+
+    __tablename__ = "workshop_picture"
+
+    workshop_id: int = Field(foreign_key="workshop.id", primary_key=True)
+    name: str = Field(primary_key=True)
+    media_type: str
+    content: bytes = Field(sa_type=LargeBinary)
 
 
 class Backend(SQLModel, table=True):
