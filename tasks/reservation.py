@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from models.errors import StepFailed
 from models.rules.addresses import check_address
 from models.rules.people import check_company, check_name
 from models.settings import Settings
 from models.store.database import Database
-from models.store.reservations import Reservation, SeatTaken, reserve
+from models.store.partners import PartnerWish, reserve_for_partner
+from models.store.reservations import Reservation, reserve, until_seated
 from models.tables import Booking, utc_now
-
-# Each round that loses a seat to another workshop's booking sees one seat fewer; more rounds than this mean
-# that something else is wrong.
-_ROUNDS = 20
 
 
 async def reserve_seat(
@@ -25,18 +21,44 @@ async def reserve_seat(
         StepFailed: seats_contended.
 
     """
+    reservation = _checked(settings, workshop_key, email, name, company)
+    return await until_seated(
+        database, lambda session: reserve(session, reservation, utc_now(), hour_seconds=settings.hour_seconds)
+    )
+
+
+async def reserve_partners_seat(
+    database: Database,
+    settings: Settings,
+    wish: PartnerWish,
+    *,
+    workshop_key: str,
+    email: str,
+    name: str,
+    company: str = "",
+) -> tuple[Booking, bool]:
+    """Take a seat for a student as a partner's program wishes; the second value: it was made before.
+
+    Raises:
+        Refused: as check_address, check_name, check_company and reserve_for_partner do. Nothing has changed then.
+        StepFailed: seats_contended.
+
+    """
+    reservation = _checked(settings, workshop_key, email, name, company)
+    return await until_seated(
+        database,
+        lambda session: reserve_for_partner(
+            session, reservation, wish, utc_now(), hour_seconds=settings.hour_seconds
+        ),
+    )
+
+
+def _checked(settings: Settings, workshop_key: str, email: str, name: str, company: str) -> Reservation:
     address = check_address(email, settings.denied_email_domains)
-    reservation = Reservation(
+    return Reservation(
         workshop_key=workshop_key,
         email=address.address,
         email_key=address.key,
         name=check_name(name),
         company=check_company(company),
     )
-    for _ in range(_ROUNDS):
-        try:
-            async with database.transaction() as session:
-                return await reserve(session, reservation, utc_now(), hour_seconds=settings.hour_seconds)
-        except SeatTaken:
-            continue
-    raise StepFailed("Too many people are booking at this moment. Please try again.", reason="seats_contended")

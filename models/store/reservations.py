@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.errors import Refused
+from models.errors import Refused, StepFailed
 from models.rules.booking import FINAL_STATES, FIRST_MAIL, BookingState
 from models.store.availability import next_free_seat
 from models.store.bookings import announce_work, known_id, promise_mail
+from models.store.database import Database
 from models.tables import Backend, Booking, BookingLog, Seat, Workshop
+
+T = TypeVar("T")
 
 _FINAL = [state.value for state in FINAL_STATES]
 
 # A seat that is being wiped is free within this time; who asks sooner only burdens the platform.
 _SOONEST_RETRY = timedelta(seconds=5)
+
+# Each round that loses a seat to another workshop's booking sees one seat fewer; more rounds than this mean
+# that something else is wrong.
+_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,22 @@ class Reservation:
 
 class SeatTaken(Exception):
     """Two bookings met at one seat; the transaction is lost and can simply be begun anew."""
+
+
+async def until_seated(database: Database, take_seat: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Return what `take_seat` does in a transaction, begun anew when it ends in SeatTaken.
+
+    Raises:
+        StepFailed: seats_contended.
+
+    """
+    for _ in range(_ROUNDS):
+        try:
+            async with database.transaction() as session:
+                return await take_seat(session)
+        except SeatTaken:
+            continue
+    raise StepFailed("Too many people are booking at this moment. Please try again.", reason="seats_contended")
 
 
 async def reserve(
