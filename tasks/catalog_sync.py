@@ -18,9 +18,11 @@ from models.errors import Problem, Severity
 from models.settings import Settings
 from models.store.catalog import digests_in_use, retire_workshops_except, save_workshop, workshops_of_others
 from models.store.database import Database
+from models.store.pictures import save_pictures
 from models.tables import utc_now
 from tasks.adapters.git import clone, is_repository
 from tasks.content import WorkshopReport, check_workshop, read_catalog, take_snapshot
+from tasks.introductions import Introduction, introduce
 from tasks.listed_backends import listed_backends
 from tasks.operator_variables import operator_variables, variables_on
 
@@ -46,10 +48,8 @@ def check_catalog(folder: Path, settings: Settings) -> list[WorkshopReport]:
         Refused: as read_catalog, listed_backends and operator_variables do.
 
     """
-    backends = listed_backends(settings)
-    seats = [backend.seats for backend in backends]
-    # Backends differ in their names alone, and what can be rendered on one can be on all.
-    variables = variables_on(settings, operator_variables(settings), backends[0].name, backends[0].hub_url)
+    seats = [backend.seats for backend in listed_backends(settings)]
+    variables = _variables(settings)
     return [check_workshop(each, seats, variables) for each in read_catalog(folder)]
 
 
@@ -75,16 +75,17 @@ async def _take_in(
     snapshots = settings.state_dir / "content"
     result = SyncReport(problems=[problem for report in reports for problem in report.problems])
     # Before the transaction: whoever books one of these workshops waits for it.
-    for report in reports:
-        if report.can_be_offered:
-            await asyncio.to_thread(_keep_snapshot, report, snapshots)
+    introductions = await asyncio.to_thread(_keep, reports, snapshots, _variables(settings))
     async with database.transaction() as session:
         others = await workshops_of_others(session, [report.key for report in reports], source)
         for report in reports:
             if report.key in others:
                 result.problems.append(_taken(report.key, others[report.key]))
             elif report.can_be_offered:
-                is_new = await save_workshop(session, report.key, _columns(report, source), utc_now())
+                introduction = introductions[report.key]
+                values = _columns(report, source) | {"readme": introduction.text}
+                is_new = await save_workshop(session, report.key, values, utc_now())
+                await save_pictures(session, report.key, introduction.pictures)
                 (result.changed if is_new else result.unchanged).append(report.key)
                 continue
             result.left_out.append(report.key)
@@ -138,6 +139,22 @@ def _taken(key: str, other: str) -> Problem:
         "Rename the folder, or take the other catalog out.",
         Severity.ERROR,
     )
+
+
+def _variables(settings: Settings) -> dict[str, Any]:
+    # Backends differ in their names alone, and what can be rendered on one can be on all.
+    first = listed_backends(settings)[0]
+    return variables_on(settings, operator_variables(settings), first.name, first.hub_url)
+
+
+def _keep(reports: list[WorkshopReport], snapshots: Path, variables: dict[str, Any]) -> dict[str, Introduction]:
+    """Keep the contents of the workshops that can be offered; return how the catalog introduces each."""
+    introductions = {}
+    for report in reports:
+        if report.can_be_offered:
+            _keep_snapshot(report, snapshots)
+            introductions[report.key] = introduce(report, snapshots / report.digest, variables)
+    return introductions
 
 
 def _keep_snapshot(report: WorkshopReport, snapshots: Path) -> None:

@@ -24,6 +24,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 # elsewhere and operators be woken by. Retry-After is allowed with any status (RFC 9110, section 10.2.3).
 _STATUS = {
     "workshop_unknown": HTTPStatus.NOT_FOUND,
+    "picture_unknown": HTTPStatus.NOT_FOUND,
     "booking_unknown": HTTPStatus.NOT_FOUND,
     "work_missing": HTTPStatus.NOT_FOUND,
     "work_expired": HTTPStatus.GONE,

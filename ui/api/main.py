@@ -11,10 +11,11 @@ from fastapi import FastAPI
 
 from models.settings import Settings, load_settings
 from models.store.database import Database
-from ui.api import bookings, docs, health, workshops
+from ui.api import bookings, docs, health, pictures, workshops
 from ui.api.errors import PROBLEM_MEDIA_TYPE, install_handlers
 from ui.api.guard import Guard, configure_logging
 from ui.api.parts import problem_answers
+from ui.api.popularity import Popularity
 
 _DESCRIPTION = """\
 Book hands-on workshops on JupyterHub. A booking takes an e-mail address and a name; seconds later a private
@@ -47,7 +48,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = chosen
-    for part in (workshops, bookings, health, docs):
+    app.state.popularity = Popularity()
+    for part in (workshops, pictures, bookings, health, docs):
         app.include_router(part.router)
     install_handlers(app)
     app.add_middleware(Guard)

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from models.settings import Settings
 from models.store.database import Database
+from ui.api.popularity import Popularity
 from ui.api.schemas import Problem
 
 
@@ -23,14 +24,21 @@ async def _database(request: Request) -> Database:
     return database
 
 
+async def _popularity(request: Request) -> Popularity:
+    popularity: Popularity = request.app.state.popularity
+    return popularity
+
+
 SettingsHere = Annotated[Settings, Depends(_settings)]
 DatabaseHere = Annotated[Database, Depends(_database)]
+PopularityHere = Annotated[Popularity, Depends(_popularity)]
 
 _EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
     "workshop_unknown": (
         HTTPStatus.NOT_FOUND,
         {"message": "There is no such workshop. Choose one from the catalog."},
     ),
+    "picture_unknown": (HTTPStatus.NOT_FOUND, {"message": "There is no such picture."}),
     "booking_unknown": (
         HTTPStatus.NOT_FOUND,
         {"message": "There is no such booking. Open the link from your mail again, or book anew."},

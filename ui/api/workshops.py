@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from fastapi import APIRouter
@@ -10,7 +11,7 @@ from models.rules.colors import readable
 from models.rules.links import web_address
 from models.store.catalog import Offer, offer, offers
 from models.tables import utc_now
-from ui.api.parts import DatabaseHere, SettingsHere, refusals
+from ui.api.parts import DatabaseHere, PopularityHere, SettingsHere, refusals
 from ui.api.schemas import Brand, Workshop, WorkshopDetails
 
 _NEW_FOR = timedelta(days=30)
@@ -18,23 +19,29 @@ _NEW_FOR = timedelta(days=30)
 # What the catalog's pages are like; see its .streamlit/config.toml.
 _LIGHT_PAGE, _DARK_PAGE = "#ffffff", "#14181c"
 
+# Where an introduction shows one of its own pictures, in the text or at its end.
+_PICTURE_ADDRESS = re.compile(r"\](?:\(|: )(?=/api/v1/workshops/)")
+
 router = APIRouter(prefix="/api/v1", tags=["workshops"])
 
 
 @router.get("/workshops", responses=refusals())
-async def list_workshops(database: DatabaseHere) -> list[Workshop]:
+async def list_workshops(database: DatabaseHere, popularity: PopularityHere) -> list[Workshop]:
     """Return the workshops that can be booked, by priority and title, with the seats that are free now."""
     async with database.transaction() as session:
-        found = await offers(session)
-    return [_workshop(each) for each in found]
+        found, popular = await offers(session), await popularity.ids(session)
+    return [_workshop(each, popular) for each in found]
 
 
 @router.get("/workshops/{key}", responses=refusals("workshop_unknown"))
-async def read_workshop(key: str, database: DatabaseHere) -> WorkshopDetails:
+async def read_workshop(
+    key: str, settings: SettingsHere, database: DatabaseHere, popularity: PopularityHere
+) -> WorkshopDetails:
     """Return one workshop that can be booked, with its author's introduction."""
     async with database.transaction() as session:
-        found = await offer(session, key)
-    return WorkshopDetails(**_workshop(found).model_dump(), readme=found.workshop.readme)
+        found, popular = await offer(session, key), await popularity.ids(session)
+    readme = found.workshop.readme.replace("](/api/v1/", f"]({settings.url('api')}/api/v1/")
+    return WorkshopDetails(**_workshop(found, popular).model_dump(), readme=readme)
 
 
 @router.get("/brand")
@@ -53,7 +60,7 @@ async def read_brand(settings: SettingsHere) -> Brand:
     )
 
 
-def _workshop(found: Offer) -> Workshop:
+def _workshop(found: Offer, popular: set[int]) -> Workshop:
     workshop = found.workshop
     return Workshop(
         key=workshop.key,
@@ -74,7 +81,7 @@ def _workshop(found: Offer) -> Workshop:
         waiting=0,
         can_wait=False,
         kind="challenge" if "challenge" in workshop.session_type.casefold() else "workshop",
-        is_popular=found.is_popular,
+        is_popular=workshop.id in popular,
         is_new=utc_now() - workshop.created_at < _NEW_FOR,
         created_at=workshop.created_at,
         updated_at=workshop.updated_at,

@@ -1,0 +1,93 @@
+"""What the catalog shows of a workshop's first notebook: Markdown for readers who have no seat yet."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Collection
+from urllib.parse import unquote, urlsplit
+
+from models.rules.harmless_html import CODE, without_html
+
+_TARGET = r"\(\s*<?(?P<target>[^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
+_PICTURE = re.compile(r"!\[(?P<words>[^\[\]]*)\]" + _TARGET)
+_LINK = re.compile(r"(?<!!)\[(?P<words>(?:[^\[\]]|!\[[^\[\]]*\]\([^()\s]*\))*)\]" + _TARGET)
+_DEFINITION = re.compile(
+    r"^[ ]{0,3}\[(?P<name>[^\[\]]+)\]:[ \t]*<?(?P<target>[^\s<>]+)>?(?P<rest>[^\n]*)$", re.MULTILINE
+)
+_HEADING = re.compile(r"^(?P<level>#{1,5})(?=[ \t])", re.MULTILINE)
+_UNDERLINED = re.compile(r"^(?P<words>[^\s#>|*+-][^\n]*)\n(?P<line>=+|-{2,})[ \t]*$", re.MULTILINE)
+_GAP = re.compile(r"\n[ \t]*(?:\n[ \t]*)+\n")
+_PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
+
+ShowPicture = Callable[[str], str]
+
+
+def introduction(cell: str, show_picture: ShowPicture) -> str:
+    """Return the text of a Markdown cell as a part of a page that has a title of its own.
+
+    There is no HTML in it, and its headings begin at the second level. `show_picture` gets the address of
+    each picture as it was written and returns the one to show, or nothing for a picture to leave out. Links
+    that lead nowhere but to the notebook's folder become plain words.
+    """
+
+    def reworked(text: str) -> str:
+        text = _PICTURE.sub(lambda found: _picture(found, show_picture), text)
+        text = _DEFINITION.sub(lambda found: _definition(found, show_picture), text)
+        text = _LINK.sub(_link, text)
+        text = _UNDERLINED.sub(lambda found: f"{'#' if found['line'][0] == '=' else '##'} {found['words']}", text)
+        return _GAP.sub("\n\n", _HEADING.sub(r"#\g<level>", text))
+
+    return _outside_code(without_html(cell), reworked).strip()
+
+
+def file_of(address: str, names: Collection[str]) -> str:
+    """Return which of a workshop's files the address in a notebook at its top means, or nothing."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    if parts.scheme or parts.netloc or not parts.path or parts.path.startswith("/"):
+        return ""
+    name = posixpath.normpath(unquote(parts.path))
+    return name if name in names else ""
+
+
+def is_elsewhere(address: str) -> bool:
+    """Return whether an address is that of a page or picture of the web, which any reader can open."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
+    """Return `text` with everything changed but its code."""
+    parts, at = [], 0
+    for found in CODE.finditer(text):
+        parts += [change(text[at : found.start()]), found[0]]
+        at = found.end()
+    return "".join([*parts, change(text[at:])])
+
+
+def _picture(found: re.Match[str], show_picture: ShowPicture) -> str:
+    shown = show_picture(found["target"])
+    return f"![{found['words']}]({shown})" if shown else found["words"]
+
+
+def _definition(found: re.Match[str], show_picture: ShowPicture) -> str:
+    target = found["target"]
+    if target.casefold().endswith(_PICTURE_ENDINGS):
+        target = show_picture(target)
+    elif not _leads_somewhere(target):
+        target = ""
+    return f"[{found['name']}]: {target}{found['rest']}" if target else ""
+
+
+def _link(found: re.Match[str]) -> str:
+    return found[0] if _leads_somewhere(found["target"]) else found["words"]
+
+
+def _leads_somewhere(target: str) -> bool:
+    return is_elsewhere(target) or target.casefold().startswith("mailto:")
