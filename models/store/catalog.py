@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import distinct, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
+from sqlalchemy.orm.interfaces import ORMOption
 from sqlmodel import col
 
 from models.errors import Refused
@@ -27,7 +30,6 @@ class Offer:
 
     workshop: Workshop
     free_seats: int
-    is_popular: bool
 
 
 async def save_workshop(session: AsyncSession, key: str, values: dict[str, Any], now: datetime) -> bool:
@@ -79,51 +81,63 @@ async def digests_in_use(session: AsyncSession) -> set[str]:
     return set(await session.scalars(offered.union(booked)))
 
 
-async def offers(session: AsyncSession) -> Sequence[Offer]:
-    """Return the workshops that can be booked, by priority and title."""
+async def offers(session: AsyncSession) -> list[Offer]:
+    """Return the workshops that can be booked, by priority and title; their `readme` is not read."""
+    return await _offered(session, options=[defer(Workshop.readme, raiseload=True)])  # type: ignore[arg-type]
+
+
+async def offer(session: AsyncSession, key: str) -> Offer:
+    """Return one workshop that can be booked, or refuse: workshop_unknown."""
+    for found in await _offered(session, col(Workshop.key) == key):
+        return found
+    raise Refused("There is no such workshop. Choose one from the catalog.", reason="workshop_unknown")
+
+
+async def popular_workshops(session: AsyncSession) -> set[int]:
+    """Return the ids of the workshops that most different people booked; this reads all bookings of all times."""
+    # To group twice is faster than to count what is distinct, which sorts all rows.
+    people = select(col(Booking.workshop_id), col(Booking.email_key)).distinct().subquery()
+    rows = await session.scalars(
+        select(people.c.workshop_id)
+        .group_by(people.c.workshop_id)
+        .order_by(func.count().desc())
+        .limit(POPULAR_COUNT)
+    )
+    return set(rows)
+
+
+async def _offered(
+    session: AsyncSession, *conditions: ColumnElement[bool], options: Sequence[ORMOption] = ()
+) -> list[Offer]:
     running = (
         select(col(Booking.workshop_id), func.count().label("running"))
         .where(col(Booking.state).not_in(_FINAL))
         .group_by(col(Booking.workshop_id))
         .subquery()
     )
-    held = select(col(Booking.id)).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
-    free = (
-        select(func.count(col(Seat.id)))
-        .join(Backend, col(Backend.id) == col(Seat.backend_id))
-        .where(
-            col(Seat.number).between(Workshop.seat_first, Workshop.seat_last),
-            col(Seat.retired).is_(False),
-            col(Backend.ready_at).is_not(None),
-            ~held.exists(),
-        )
-        .correlate(Workshop)
-        .scalar_subquery()
-    )
-    left = col(Workshop.capacity) - func.coalesce(running.c.running, 0)
     rows = await session.execute(
-        select(Workshop, func.greatest(0, func.least(left, free)))
+        select(Workshop, func.coalesce(running.c.running, 0))
         .outerjoin(running, running.c.workshop_id == col(Workshop.id))
-        .where(col(Workshop.active).is_(True), col(Workshop.retired_at).is_(None))
+        .where(col(Workshop.active).is_(True), col(Workshop.retired_at).is_(None), *conditions)
         .order_by(col(Workshop.priority), col(Workshop.title))
+        .options(*options)
     )
-    popular = await _popular_ids(session)
-    return [Offer(workshop, seats, workshop.id in popular) for workshop, seats in rows]
+    free = await _free_seat_numbers(session)
+    return [Offer(workshop, _free_seats(workshop, taken, free)) for workshop, taken in rows]
 
 
-async def offer(session: AsyncSession, key: str) -> Offer:
-    """Return one workshop that can be booked, or refuse: workshop_unknown."""
-    for each in await offers(session):
-        if each.workshop.key == key:
-            return each
-    raise Refused("There is no such workshop. Choose one from the catalog.", reason="workshop_unknown")
-
-
-async def _popular_ids(session: AsyncSession) -> set[int]:
+async def _free_seat_numbers(session: AsyncSession) -> Sequence[int]:
+    """Return the numbers of the seats that nobody holds, in order; one that two backends have free comes twice."""
+    held = select(col(Booking.id)).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
     rows = await session.scalars(
-        select(col(Booking.workshop_id))
-        .group_by(col(Booking.workshop_id))
-        .order_by(func.count(distinct(col(Booking.email_key))).desc())
-        .limit(POPULAR_COUNT)
+        select(col(Seat.number))
+        .join(Backend, col(Backend.id) == col(Seat.backend_id))
+        .where(col(Seat.retired).is_(False), col(Backend.ready_at).is_not(None), ~held.exists())
+        .order_by(col(Seat.number))
     )
-    return set(rows)
+    return rows.all()
+
+
+def _free_seats(workshop: Workshop, taken: int, free: Sequence[int]) -> int:
+    in_range = bisect_right(free, workshop.seat_last) - bisect_left(free, workshop.seat_first)
+    return max(0, min(workshop.capacity - taken, in_range))
