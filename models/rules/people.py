@@ -45,6 +45,16 @@ def check_company(text: str) -> str:
     return _one_line(text, "company")
 
 
+def check_partner_user(text: str) -> str:
+    """Return a partner's own name for a student as `check_name` does; it may be empty.
+
+    Raises:
+        Refused: partner_user_too_long or partner_user_malformed.
+
+    """
+    return _one_line(text, "partner_user")
+
+
 def plain_line(text: str) -> str:
     """Return any text as one line that is safe in a header: no control or invisible characters.
 
@@ -64,8 +74,8 @@ def _one_line(text: str, what: str) -> str:
         raise _too_long(what)
     if any(unicodedata.category(each) in _CONTROL and each != "\t" for each in trimmed):
         raise Refused(
-            f"The {what} holds line breaks or other characters that can't be shown. Please type it anew, in"
-            " one line.",
+            f"The {what.replace('_', ' ')} holds line breaks or other characters that can't be shown. Please type"
+            " it anew, in one line.",
             reason=f"{what}_malformed",
         )
     line = plain_line(trimmed).strip(_JOINERS)
@@ -76,5 +86,6 @@ def _one_line(text: str, what: str) -> str:
 
 def _too_long(what: str) -> Refused:
     return Refused(
-        f"The {what} is too long. Please use at most {NAME_LIMIT} characters.", reason=f"{what}_too_long"
+        f"The {what.replace('_', ' ')} is too long. Please use at most {NAME_LIMIT} characters.",
+        reason=f"{what}_too_long",
     )

@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Body, Response
 from fastapi.responses import FileResponse
-from fastapi.routing import APIRoute
 
 from models.errors import Refused
-from models.rules.addresses import check_address
-from models.rules.people import check_company, check_name
 from models.settings import Settings
 from models.store.bookings import details_by_reference, leave, unknown_booking
 from models.store.story import story
 from models.tables import Booking, utc_now
 from tasks.reservation import reserve_seat
-from ui.api.errors import InputRefused, field_problems
 from ui.api.parts import DatabaseHere, SettingsHere, refusals
 from ui.api.progress import booking_created, booking_status
-from ui.api.schemas import BookingCreated, BookingRequest, BookingStatus, FieldProblem
+from ui.api.schemas import BookingCreated, BookingRequest, BookingStatus
+from ui.api.wishes import CheckedRoute, refuse_wrong_fields
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
-
-class _CheckedRoute(APIRoute):
-    """A route that reports every wrong field at once, those of the wrong type and those the rules refuse."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def checked(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                found = field_problems(error)
-                known = {problem.field for problem in found}
-                body = error.body if isinstance(error.body, dict) else {}
-                others = _rule_problems(body, request.app.state.settings)
-                raise InputRefused(found + [each for each in others if each.field not in known]) from None
-
-        return checked
-
-
-router = APIRouter(prefix="/api/v1", tags=["bookings"], route_class=_CheckedRoute)
+router = APIRouter(prefix="/api/v1", tags=["bookings"], route_class=CheckedRoute)
 
 
 @router.post(
@@ -75,9 +49,7 @@ async def book(
     starts then. An address has one booking at a time. The answer holds the booking's reference, a secret
     with which it can be followed and ended.
     """
-    problems = _rule_problems(wish.model_dump(), settings)
-    if problems:
-        raise InputRefused(problems)
+    refuse_wrong_fields(wish.model_dump(), settings)
     booking = await reserve_seat(
         database, settings, workshop_key=wish.workshop, email=wish.email, name=wish.name, company=wish.company
     )
@@ -125,32 +97,6 @@ def _checked(reference: str) -> str:
     if not _REFERENCE.fullmatch(reference):
         raise unknown_booking()
     return reference
-
-
-def _rule_problems(wish: dict[str, Any], settings: Settings) -> list[FieldProblem]:
-    """Return what the rules say against the fields that are text at all."""
-    checks: dict[str, Callable[[str], object]] = {
-        "workshop": _check_workshop_key,
-        "email": lambda text: check_address(text, settings.denied_email_domains),
-        "name": check_name,
-        "company": check_company,
-    }
-    problems = []
-    for field, check in checks.items():
-        value = wish.get(field)
-        if not isinstance(value, str):
-            continue
-        try:
-            check(value)
-        except Refused as error:
-            problems.append(FieldProblem(field=field, reason=error.reason, message=error.message))
-    return problems
-
-
-def _check_workshop_key(key: str) -> None:
-    """Refuse what PostgreSQL can't even compare."""
-    if _UNPRINTABLE.search(key):
-        raise Refused("This is not the key of a workshop.", reason="workshop_malformed")
 
 
 def _kept_work(booking: Booking, settings: Settings) -> Path:
