@@ -88,8 +88,10 @@ async def offers(session: AsyncSession) -> list[Offer]:
 
 async def offer(session: AsyncSession, key: str) -> Offer:
     """Return one workshop that can be booked, or refuse: workshop_unknown."""
-    for found in await _offered(session, col(Workshop.key) == key):
-        return found
+    # PostgreSQL can't even compare some of the others.
+    if key.isprintable():
+        for found in await _offered(session, col(Workshop.key) == key):
+            return found
     raise Refused("There is no such workshop. Choose one from the catalog.", reason="workshop_unknown")
 
 
