@@ -80,7 +80,7 @@ async def test_every_operation_documents_its_answers(web):
         for path, methods in schema["paths"].items()
         for method, operation in methods.items()
     }
-    assert len(operations) == 8
+    assert len(operations) == 9
     assert set(operations["post", "/api/v1/bookings"]["responses"]) == {
         "201", "400", "404", "409", "413", "422", "503",
     }  # fmt: skip

@@ -40,7 +40,7 @@ async def read_workshop(
     """Return one workshop that can be booked, with its author's introduction."""
     async with database.transaction() as session:
         found, popular = await offer(session, key), await popularity.ids(session)
-    readme = found.workshop.readme.replace("](/api/v1/", f"]({settings.url('api')}/api/v1/")
+    readme = _PICTURE_ADDRESS.sub(rf"\g<0>{settings.url('api')}", found.workshop.readme)
     return WorkshopDetails(**_workshop(found, popular).model_dump(), readme=readme)
 
 
