@@ -7,6 +7,7 @@ import json
 import time
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -92,9 +93,29 @@ class Student:
         async with asyncio.timeout(timeout_seconds), connect(channel, additional_headers=headers) as socket:
             for cell in cells:
                 cell["execution_count"] = await _execute(socket, cell["source"])
-        await self._api("PUT", f"contents/{path}", {"type": "notebook", "content": document})
+        await self.save_notebook(path, document)
         await self._api("DELETE", f"sessions/{session['id']}")
         return len(cells)
+
+    async def save_notebook(self, path: str, document: Any) -> None:
+        """Save a notebook, given as the content of its file, read as JSON."""
+        await self._api("PUT", f"contents/{path}", {"type": "notebook", "content": document})
+
+    async def as_pdf(self, path: str, timeout_seconds: float = 60) -> bytes:
+        """Return a notebook as PDF, got as JupyterLab's menu gets it.
+
+        Raises:
+            StepFailed: notebook_not_exported, with what the server said.
+        """
+        answer = await self._browser.get(
+            f"/user/{self._account}/nbconvert/pdf/{quote(path)}",
+            params={"download": "true", "_xsrf": self._cookie(f"/user/{self._account}/")},
+            timeout=timeout_seconds,
+        )
+        if answer.is_error or not answer.content.startswith(b"%PDF"):
+            detail = f"{path}: {answer.status_code} {answer.text[-500:]}"
+            raise StepFailed("A notebook became no PDF.", reason="notebook_not_exported", detail=detail)
+        return answer.content
 
     async def _api(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         answer = await self._browser.request(

@@ -45,6 +45,8 @@ class _Pictures:
 
     def __init__(self, resources: dict[str, Any]) -> None:
         self._folder = Path(resources.get("metadata", {}).get("path") or ".")
+        # Where nbconvert puts what it takes out of a notebook; a student's server puts it into a folder for TeX.
+        self._beside = Path(resources.get("output_files_dir") or "")
         self._extracted: dict[str, bytes] = resources["outputs"]
 
     def replace(self, key: str, value: Any, target: str, meta: Any) -> Any:
@@ -52,17 +54,23 @@ class _Pictures:
         if key != "Image":
             return None
         attributes, description, (address, title) = value
-        name, extracted = unquote(address), self._extracted
-        path = self._folder / name
-        if Path(name).suffix.lower() in _TAKEN and (name in extracted or path.is_file()):
+        name = unquote(address)
+        picture, kind = self._find(name), Path(name).suffix.lower()
+        if picture and kind in _TAKEN:
             return None
-        if Path(name).suffix.lower() == ".svg" and (name in extracted or path.is_file()):
-            drawn = _as_pdf(extracted[name] if name in extracted else path.read_bytes())
-            if drawn:
-                converted = f"{hashlib.sha256(drawn).hexdigest()[:16]}.pdf"
-                extracted[converted] = drawn
+        if picture and kind == ".svg":
+            converted = str(self._beside / f"{hashlib.sha256(picture).hexdigest()[:16]}.pdf")
+            if drawn := self._extracted.get(converted) or _as_pdf(picture):
+                self._extracted[converted] = drawn
                 return Image(attributes, description, [converted, title])
         return description or [Str(address)]
+
+    def _find(self, name: str) -> bytes:
+        """Return an attachment or a file, empty when there is none; `name` may be any text, and very long."""
+        try:
+            return self._extracted.get(name) or (self._folder / name).read_bytes()
+        except (OSError, ValueError):
+            return b""
 
 
 def _as_pdf(picture: bytes) -> bytes:
