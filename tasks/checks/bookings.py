@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 from models.errors import StepFailed
 from models.rules.passwords import derive_password
+from models.settings import state_folder
+from tasks.checks.open_bookings import OpenBookings, open_bookings
 from tasks.checkup import Checkup
-from tasks.verdicts import Verdict, bad, good, warning
+from tasks.stack_files import stack_folder
+from tasks.verdicts import Level, Verdict, bad, good, warning
 
 _READY_SECONDS = 120.0
 _RESET_SECONDS = 120.0
 _POLL_SECONDS = 0.5
+_OVER = ("ended", "failed")
 _REMEDY = "See the booking's run in Prefect."
 
 
 async def check_bookings(checkup: Checkup) -> list[Verdict]:
     """Book a workshop once for each backend, log in, and end the session; the seats are reset afterwards.
 
-    The platform chooses the backends, those that are least in use first, so one may not be tried.
+    The platform chooses the backends, those that are least in use first, so one may not be tried. What a check
+    that was killed had booked from this control machine is ended first.
+
+    Raises StepFailed (check_running) while another check from here is booking.
     """
     if not checkup.wishes.books:
         return []
     api = checkup.stack.url("api")
-    workshop = await _workshop(checkup, api)
-    if not workshop:
-        return [
-            warning(api, "No booking was tried: the catalog offers no workshop.", "`wod catalog sync` adds some.")
-        ]
     with open_bookings(stack_folder(state_folder(), checkup.stack.name)) as noted:
-        left = await _ended(checkup, api, noted.read())
+        left = await _left_over(checkup, api, noted.read())
+        workshop = await _workshop(checkup, api)
+        if not workshop:
+            what = "No booking was tried: the catalog offers no workshop."
+            return [*left, warning(api, what, "`wod catalog sync` adds some.")]
         verdicts, resets = await _all_tried(checkup, api, workshop, noted)
         if all(each.level is Level.GOOD for each in (*left, *resets)):
             noted.clear()
@@ -61,8 +67,21 @@ async def _all_tried(
             booked.append(answer)
             verdicts.append(await _tried(checkup, api, answer))
     finally:
-        resets = await _ended(checkup, api, booked)
+        resets = await asyncio.gather(*(_reset(checkup, api, reference) for reference in booked))
     return verdicts, resets
+
+
+async def _left_over(checkup: Checkup, api: str, references: Sequence[str]) -> list[Verdict]:
+    """End what is left of checks that were killed; a restored database may not know it any more."""
+    answers = await asyncio.gather(
+        *(checkup.doors.ask("GET", f"{api}/api/v1/bookings/{reference}") for reference in references)
+    )
+    left = [
+        reference
+        for reference, answer in zip(references, answers, strict=True)
+        if answer.status != 404 and (answer.json or {}).get("state") not in _OVER
+    ]
+    return await asyncio.gather(*(_reset(checkup, api, reference) for reference in left))
 
 
 async def _workshop(checkup: Checkup, api: str) -> str:
@@ -105,15 +124,11 @@ async def _tried(checkup: Checkup, api: str, reference: str) -> Verdict:
     return good(machine, f"A booking was ready after {seconds:.1f} s, and {account} could log in.")
 
 
-async def _ended(checkup: Checkup, api: str, references: Sequence[str]) -> list[Verdict]:
-    return await asyncio.gather(*(_reset(checkup, api, reference) for reference in references))
-
-
 async def _reset(checkup: Checkup, api: str, reference: str) -> Verdict:
     """End a booking, and see its seat given back, which a seat is not before it is wiped."""
     await checkup.doors.ask("DELETE", f"{api}/api/v1/bookings/{reference}")
-    status = await _status_when(checkup, api, reference, ("ended", "failed"), _RESET_SECONDS)
-    if status["state"] in ("ended", "failed"):
+    status = await _status_when(checkup, api, reference, _OVER, _RESET_SECONDS)
+    if status["state"] in _OVER:
         return good(api, f"The seat of a booking of {status['workshop']} was wiped and given back.")
     return bad(api, f"A seat was not reset within {_RESET_SECONDS:.0f} s. {status['notice']}".rstrip(), _REMEDY)
 

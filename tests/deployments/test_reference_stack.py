@@ -20,6 +20,8 @@ import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from document_samples import drawings_in, drawings_of, notebook_of_pictures
+from machine_bases import ROOT
 from machines import Machines, RunningMachine
 from playwright.async_api import Page, async_playwright, expect
 from reference_stack import ReferenceStack, reference_stack
@@ -29,7 +31,7 @@ from ui_browser import CHROMIUM, book, fill_form
 from deployments.rehearsal.maildir import credentials_of
 from deployments.rehearsal.student import Student
 from models.rules.booking import MailKind
-from models.rules.passwords import hub_token
+from models.rules.passwords import derive_password, hub_token
 from tasks.adapters.certificates import CertifiedKey, issue
 from tasks.stack_secrets import certificate_names
 from ui.api.client import ApiClient
@@ -37,6 +39,7 @@ from ui.api.schemas import BookingRequest, BookingStatus
 
 pytestmark = [pytest.mark.machines, pytest.mark.integration, pytest.mark.browser, pytest.mark.timeout(1200)]
 
+SAMPLES = ROOT / "deployments/workshops"
 WORKSHOP = "WKSHP-Python-First-Steps"
 API, PREFECT, CATALOG = "https://apidb.local:10000", "https://apidb.local:10001", "https://front.local:8000"
 WAIT_SECONDS = 60
@@ -70,10 +73,10 @@ async def chromium_page(stack: ReferenceStack) -> AsyncIterator[Page]:
         await browser.close()
 
 
-def booked(stack: ReferenceStack, email: str) -> BookingStatus:
+def booked(stack: ReferenceStack, email: str, workshop: str = WORKSHOP) -> BookingStatus:
     """Book through the API; return the booking when it is ready."""
     with ApiClient(API) as api:
-        wish = BookingRequest(workshop=WORKSHOP, email=email, name="Ana Example", accept_terms=True)
+        wish = BookingRequest(workshop=workshop, email=email, name="Ana Example", accept_terms=True)
         return status_when(api, api.book(wish).reference, "ready")
 
 
@@ -131,6 +134,41 @@ async def test_a_student_books_in_a_browser_works_and_leaves(stack):
 
 def shadow(machine: RunningMachine) -> list[str]:
     return machine.run(["cat", "/etc/shadow"]).stdout.splitlines()
+
+
+@asynccontextmanager
+async def student_with_tex(stack: ReferenceStack, workshop: str) -> AsyncIterator[Student]:
+    """Open JupyterLab on a seat of the backend that has TeX, and end the session afterwards."""
+    # The backend that is least in use gives the seat, so both are among these.
+    found = [booked(stack, f"reader{number}@example.org", workshop) for number in range(3)]
+    status = next(each for each in found if machine_of(stack, each) is stack.machines["be2.local"])
+    try:
+        async with Student(hub_of(status), status.account) as student:
+            assert await student.log_in(derive_password(stack.secrets["password_key"], status.reference))
+            await student.open_lab()
+            yield student
+    finally:
+        with ApiClient(API) as api:
+            for each in found:
+                api.end_booking(each.reference)
+                status_when(api, each.reference, "ended")
+
+
+@pytest.mark.parametrize("workshop", [path.name for path in sorted(SAMPLES.glob("WKSHP-*"))])
+async def test_a_student_saves_every_sample_notebook_as_pdf(stack, workshop):
+    drawings = {f"{workshop}/{path.name}": drawings_of(path) for path in (SAMPLES / workshop).glob("*.ipynb")}
+    async with student_with_tex(stack, workshop) as student:
+        assert await student.notebooks(workshop) == sorted(drawings)
+        for path, count in drawings.items():
+            assert drawings_in(await student.as_pdf(path)) == count, path
+
+
+async def test_no_picture_keeps_a_notebook_from_becoming_pdf(stack):
+    async with student_with_tex(stack, WORKSHOP) as student:
+        own = f"{WORKSHOP}/my pictures.ipynb"
+        files = [f"Pictures/{name}.svg" for name in ("banner", "list", "loop")]
+        await student.save_notebook(own, notebook_of_pictures(files))
+        assert drawings_in(await student.as_pdf(own)) == 5
 
 
 def test_prefect_shows_what_was_done_to_who_logs_in(stack):
@@ -242,6 +280,20 @@ def test_a_check_finds_all_well_after_an_installation(stack):
     stack.machines["apidb.local"].run(["systemctl", "start", "wod-backup"])
     backup = [each["message"] for each in checked(stack, "--no-booking") if "backed up" in each["message"]]
     assert len(backup) == 1
+
+
+def test_what_a_killed_check_has_booked_is_ended_by_the_next_one(stack):
+    noted = stack.state / "stacks/test/check-bookings"
+    with stack.start("check", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as check:
+        until(lambda: noted.exists() and noted.read_text(), "it has booked", WAIT_SECONDS)
+        check.kill()
+    [reference, *_] = noted.read_text().split()
+    with ApiClient(API) as api:
+        status_when(api, reference, "ready")
+        verdicts = checked(stack)
+        assert api.booking(reference).state == "ended"
+    assert all(each["level"] != "bad" for each in verdicts)
+    assert noted.read_text() == ""
 
 
 def test_a_check_names_all_that_is_wrong_and_an_installation_mends_it(stack):
