@@ -5,21 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import ssl
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import asyncssh
-import httpx
 import pytest
-from machine_bases import ROOT
 from machines import Machines, RunningMachine
-from ruamel.yaml import YAML
+from one_machine import WORKSHOP, OneMachine
 from seat_samples import until
 
 from models.resources import Account, Environment, File, Link, Resource, Service, Tree
@@ -29,68 +22,7 @@ from tasks.roles.table import ROLES
 
 pytestmark = [pytest.mark.machines, pytest.mark.integration, pytest.mark.timeout(1200)]
 
-WORKSHOP = "WKSHP-Python-First-Steps"
 _BEFORE = "SELECT datname FROM pg_database WHERE datname LIKE 'wod%before%'"
-
-
-class OneMachine:
-    """A machine that is a whole stack, and its operator."""
-
-    def __init__(self, machine: RunningMachine, folder: Path) -> None:
-        self.machine, self.state = machine, folder / "state"
-        self.file = folder / "stack.yaml"
-        text = (ROOT / "deployments/examples/one-machine.yaml").read_text()
-        # TeX takes longer than all the rest.
-        text = text.replace("number: 1", "number: 1\n    pdf_export: false")
-        self.file.write_text(text.replace("wod.local", machine.name) + "workshops:\n  - labs\n")
-        shutil.copytree(ROOT / "deployments/workshops" / WORKSHOP, folder / "labs" / WORKSHOP)
-
-    def wod(self, *arguments: str, status: int = 0) -> str:
-        """Run a command of `wod` on the stack; return what it writes, to stderr when it fails."""
-        command = [sys.executable, "-m", "ui.cli.main", arguments[0], str(self.file), *arguments[1:]]
-        done = subprocess.run(
-            [*command, "--ssh-key", str(self.machine.key)],
-            cwd=ROOT,
-            env={**os.environ, "WOD_STATE": str(self.state), "COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == status, f"{arguments}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        return done.stderr if status else done.stdout
-
-    def backups(self, *arguments: str) -> list[str]:
-        return [each["name"] for each in json.loads(self.wod(*arguments, "--json"))]
-
-    def api(self) -> httpx.Client:
-        """Return a client of the API that trusts the stack's own authority alone."""
-        kept = YAML(typ="safe").load(self.state / "stacks/single/secrets.yaml")
-        trust = ssl.create_default_context(cadata=kept["ca_certificate"])
-        address = f"https://{self.machine.name}:10000"
-        return httpx.Client(base_url=address, verify=trust, trust_env=False, timeout=30)
-
-    def ask(self, path: str) -> httpx.Response:
-        with self.api() as api:
-            return api.get(path)
-
-    def book(self, student: str) -> str:
-        """Book for a student, and return the booking's reference once the seat is ready."""
-        wish = {"workshop": WORKSHOP, "email": f"{student}@example.org", "name": student, "accept_terms": True}
-        with self.api() as api:
-            reference = str(api.post("/api/v1/bookings", json=wish).raise_for_status().json()["reference"])
-        until(lambda: self.state_of(reference) == "ready", f"{student}'s seat is ready", 90)
-        return reference
-
-    def state_of(self, reference: str) -> str:
-        """Return a booking's state, or why it can't be told."""
-        answer = self.ask(f"/api/v1/bookings/{reference}")
-        return str(answer.json()["state"]) if answer.is_success else str(answer.status_code)
-
-    def psql(self, statement: str) -> list[str]:
-        argv = ["runuser", "-u", "postgres", "--", "psql", "-AXtc", statement, "postgres"]
-        return self.machine.run(argv, cwd="/").stdout.split()
-
-    def is_active(self, *units: str) -> bool:
-        return self.machine.run(["systemctl", "is-active", "--quiet", *units], check=False).returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -242,8 +174,7 @@ async def test_nothing_of_the_list_is_left_once_all_roles_are_off(stack):
 
 
 def _authority(stack: OneMachine) -> str:
-    kept: dict[str, Any] = YAML(typ="safe").load(stack.state / "stacks/single/secrets.yaml")
-    return str(kept["ca_certificate"]).strip()
+    return str(stack.secrets["ca_certificate"]).strip()
 
 
 def _is_left(resource: Resource, machine: RunningMachine) -> bool:
