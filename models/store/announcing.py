@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, insert, select, text
+from sqlalchemy import ColumnElement, any_, exists, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -36,7 +36,7 @@ async def announce_event(session: AsyncSession, log: BookingLog) -> None:
         .where(
             col(PartnerBooking.booking_id) == log.booking_id,
             col(Webhook.disabled_at).is_(None),
-            col(Webhook.events).contains([event]),
+            literal(event.value) == any_(col(Webhook.events)),
         )
     )
     found = list(webhooks)

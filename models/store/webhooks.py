@@ -64,7 +64,7 @@ async def webhook_of(session: AsyncSession, api_key_id: int, reference: str) -> 
         .with_for_update(key_share=True)
     )
     if webhook is None:
-        raise Refused("There is no such webhook of yours.", reason="webhook_unknown")
+        raise unknown_webhook()
     return webhook
 
 
@@ -101,6 +101,16 @@ async def repeat_delivery(
         .returning(WebhookDelivery)
     )
     if delivery is None:
-        raise Refused("There is no such delivery of this webhook.", reason="delivery_unknown")
+        raise unknown_delivery()
     await session.execute(text(f"NOTIFY {WORK_CHANNEL}, '{DELIVERIES}'"))
     return delivery
+
+
+def unknown_webhook() -> Refused:
+    """Return the refusal for a reference that names no webhook of the key."""
+    return Refused("There is no such webhook of yours.", reason="webhook_unknown")
+
+
+def unknown_delivery() -> Refused:
+    """Return the refusal for a reference that names no delivery of the webhook."""
+    return Refused("There is no such delivery of this webhook.", reason="delivery_unknown")

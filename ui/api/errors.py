@@ -31,6 +31,13 @@ _STATUS = {
     "already_booked": HTTPStatus.CONFLICT,
     "workshop_inactive": HTTPStatus.CONFLICT,
     "workshop_full": HTTPStatus.CONFLICT,
+    "too_many_requests": HTTPStatus.TOO_MANY_REQUESTS,
+    "key_unknown": HTTPStatus.UNAUTHORIZED,
+    "scope_missing": HTTPStatus.FORBIDDEN,
+    "too_many_bookings": HTTPStatus.CONFLICT,
+    "too_many_webhooks": HTTPStatus.CONFLICT,
+    "webhook_unknown": HTTPStatus.NOT_FOUND,
+    "delivery_unknown": HTTPStatus.NOT_FOUND,
 }
 _REASONS = {
     HTTPStatus.BAD_REQUEST: ("request_malformed", "The request can't be understood."),
@@ -106,7 +113,7 @@ def install_handlers(app: FastAPI) -> None:
 
 
 def _field_problem(each: Mapping[str, Any]) -> FieldProblem:
-    place = [str(part) for part in each["loc"] if part not in ("body", "path", "query")]
+    place = [str(part) for part in each["loc"] if part not in ("body", "path", "query", "header")]
     kind = str(each["type"])
     # A position in broken JSON is no field; and lone surrogates in a field's name can't be sent back.
     field = "" if kind == "json_invalid" else ".".join(place).encode(errors="replace").decode()[:100]

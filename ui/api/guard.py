@@ -55,6 +55,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                # What holds for every answer to this request, refusals included, such as the rate of a key.
+                headers.update(scope.get("state", {}).get("answer_headers", {}))
             await send(message)
 
         try:

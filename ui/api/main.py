@@ -11,9 +11,10 @@ from fastapi import FastAPI
 
 from models.settings import Settings, load_settings
 from models.store.database import Database
-from ui.api import bookings, docs, health, pictures, workshops
+from ui.api import bookings, docs, health, partner_bookings, partner_webhooks, pictures, workshops
 from ui.api.errors import PROBLEM_MEDIA_TYPE, install_handlers
 from ui.api.guard import Guard, configure_logging
+from ui.api.partner_access import KeyLimiter
 from ui.api.parts import problem_answers
 from ui.api.popularity import Popularity
 
@@ -48,8 +49,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = chosen
+    app.state.key_limiter = KeyLimiter()
     app.state.popularity = Popularity()
-    for part in (workshops, pictures, bookings, health, docs):
+    for part in (workshops, pictures, bookings, partner_bookings, partner_webhooks, health, docs):
         app.include_router(part.router)
     install_handlers(app)
     app.add_middleware(Guard)

@@ -63,6 +63,29 @@ _EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
         HTTPStatus.CONFLICT,
         {"message": "This workshop is not offered at the moment. Choose another one from the catalog."},
     ),
+    "too_many_requests": (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        {"message": "This is asked too often.", "retry_at": "2026-11-23T15:00:00Z"},
+    ),
+    "key_unknown": (HTTPStatus.UNAUTHORIZED, {"message": "This needs a key: Authorization: Bearer wod_…."}),
+    "scope_missing": (HTTPStatus.FORBIDDEN, {"message": "This key lacks the scope bookings:write."}),
+    "too_many_bookings": (
+        HTTPStatus.CONFLICT,
+        {
+            "message": "This key has 20 unfinished bookings, and can have 20 at once.",
+            "retry_at": "2026-11-23T15:00:00Z",
+        },
+    ),
+    "too_many_webhooks": (
+        HTTPStatus.CONFLICT,
+        {"message": "This key has 10 webhooks, and can have no more. Delete one first."},
+    ),
+    "webhook_unknown": (HTTPStatus.NOT_FOUND, {"message": "There is no such webhook of yours."}),
+    "delivery_unknown": (HTTPStatus.NOT_FOUND, {"message": "There is no such delivery of this webhook."}),
+    "idempotency_key_reused": (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        {"message": "This Idempotency-Key was used for another request."},
+    ),
     "request_malformed": (HTTPStatus.BAD_REQUEST, {"message": "The request can't be understood."}),
     "request_too_large": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"message": "The request is too large."}),
     "input_wrong": (
@@ -81,7 +104,7 @@ _EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
         {"message": "The service is out of order at the moment. Nothing was changed or lost."},
     ),
 }
-_WITH_RETRY = {HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE}
+_WITH_RETRY = {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 def refusals(*reasons: str) -> dict[int | str, dict[str, Any]]:

@@ -75,7 +75,7 @@ def booking_status(story: Story, settings: Settings, now: datetime) -> BookingSt
             else "",
             "notice": _notice(state, booking, credentials),
             "failure": _GIVEN_UP_NOTICE if state in _GIVEN_UP else "",
-            "completion": _completion(booking),
+            "completion": completion(booking),
             "work_url": work_download(settings.url("api"), booking.reference) if has_work else "",
             "work_until": booking.archive_until,
             "can_end": is_open or state in _PREPARING,
@@ -115,7 +115,8 @@ def _notice(state: BookingState, booking: Booking, credentials: Mail | None) -> 
     return ""
 
 
-def _completion(booking: Booking) -> Completion | None:
+def completion(booking: Booking) -> Completion | None:
+    """Return how much of the workshop was done, None while nobody has looked."""
     if booking.cells_executed is None or not booking.cells_total:
         return None
     percent = round(100 * booking.cells_executed / booking.cells_total)
