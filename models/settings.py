@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from models.errors import Refused
+from models.setting_values import Network, Origin, Rate
 
 SETTINGS_FILE = "settings.toml"
 SECRETS_FOLDER = "secrets"
@@ -116,16 +117,19 @@ class Settings(BaseSettings):
     )
 
     # The API
-    trusted_proxies: list[str] = Field(
+    trusted_proxies: list[Network] = Field(
         default_factory=lambda: ["127.0.0.1", "::1"],
-        description="Addresses whose word is taken for whom they ask for (X-Forwarded-For): proxies, the catalog.",
+        description="Addresses whose word is taken for whom they ask for (X-Forwarded-For): proxies, the catalog."
+        " What they ask for themselves is not limited.",
     )
-    cors_origins: list[str] = Field(
+    cors_origins: list[Origin] = Field(
         default_factory=list, description="Origins whose pages may use the API in a browser, besides ours."
     )
-    request_rate: str = Field("600/minute", description="Requests that one address may make.")
-    booking_rate: str = Field("30/minute", description="Bookings that one address may try. A class may share one.")
-    login_rate: str = Field("10/15 minutes", description="Log-ins that may fail, per address and per user.")
+    request_rate: Rate = Field("600/minute", description="Requests that one address may make.")
+    booking_rate: Rate = Field(
+        "30/minute", description="Bookings that one address may try. A class may share one."
+    )
+    login_rate: Rate = Field("10/15 minutes", description="Log-ins that may fail, per address and per user.")
     login_minutes: float = Field(15, gt=0, description="How long a log-in at the API lasts.")
     webhook_retry_limit_hours: float = Field(
         72, gt=0, description="When an undeliverable webhook of a partner is given up."

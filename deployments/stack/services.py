@@ -190,7 +190,16 @@ def _api(settings: Settings, layout: Layout) -> Service:
     address = ("--host", settings.bind_host, "--port", str(settings.port("api")))
     return Service(
         name="api",
-        argv=(layout.python, "-m", "uvicorn", "--factory", "ui.api.main:create_app", "--no-access-log", *address),
+        argv=(
+            layout.python,
+            "-m",
+            "uvicorn",
+            "--factory",
+            "ui.api.main:create_app",
+            "--no-access-log",
+            "--no-proxy-headers",
+            *address,
+        ),
         probe=f"{local_url(settings, 'api')}/api/health",
         memory_mb=90,
         needs=(_prepared(layout),),

@@ -42,3 +42,11 @@ def web_address(text: str, *, needs_path: bool = False) -> str:
     if not is_address or (needs_path and parts.path in ("", "/") and not parts.query):
         return ""
     return text.strip()
+
+
+def origin_of(address: str) -> str:
+    """Return the origin of pages below `address`, in the form in which browsers name it."""
+    parts = urlsplit(address)
+    port = "" if parts.port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{parts.port}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}{port}"

@@ -91,6 +91,7 @@ def _settings(context: RoleContext) -> list[Resource]:
         "mail_sender": context.stack.mail.sender,
         "ssh_known_hosts_file": f"{CONFIGURATION}/known_hosts",
         **context.stack.settings,
+        "trusted_proxies": [*context.frontend_addresses, *context.proxies_of_operator],
     }
     text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in sorted(shared.items()))
     return [
@@ -251,7 +252,8 @@ def _sites(context: RoleContext) -> list[Site]:
     # What Prefect shows without a log-in.
     closed = ("/docs*", "/redoc*", "/openapi.json", "/api/docs*", "/api/openapi.json")
     protocol, external = stack.api.protocol, stack.url("api")
+    trusted = (*context.frontend_addresses, *context.proxies_of_operator)
     return [
-        Site(protocol, stack.api.port, external, f"127.0.0.1:{API_PORT}"),
+        Site(protocol, stack.api.port, external, f"127.0.0.1:{API_PORT}", trusted=trusted),
         Site(protocol, stack.api.prefect_port, external, f"127.0.0.1:{PREFECT_PORT}", closed),
     ]

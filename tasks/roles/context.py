@@ -39,6 +39,17 @@ class RoleContext:
     known_hosts: str
     workshops: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
+    @property
+    def proxies_of_operator(self) -> tuple[str, ...]:
+        """The addresses of proxies that the stack's settings name, in front of its machines."""
+        return tuple(self.stack.settings.get("trusted_proxies", ()))
+
+    @property
+    def frontend_addresses(self) -> tuple[str, ...]:
+        """From where the catalog asks the API: its machine's addresses, or the API's own when they are one."""
+        known = self.addresses_of([self.stack.frontend.machine])
+        return (*known["ip"], *known["ip6"], "127.0.0.1", "::1")
+
     def addresses_of(self, machines: Sequence[str]) -> dict[str, list[str]]:
         """Return the addresses of machines by family, as the firewall names them: ip and ip6."""
         found: dict[str, list[str]] = {"ip": [], "ip6": []}

@@ -22,7 +22,8 @@ def frontend(context: RoleContext, machine: str) -> list[Resource]:
         color=stack.settings.get("brand_color", "#01775A"),
     )
     entry = stack.frontend
-    site = Site(entry.protocol, entry.port, stack.url("catalog"), f"127.0.0.1:{CATALOG_PORT}")
+    upstream, trusted = f"127.0.0.1:{CATALOG_PORT}", context.proxies_of_operator
+    site = Site(entry.protocol, entry.port, stack.url("catalog"), upstream, trusted=trusted)
     return [
         Packages(("caddy",), why="Caddy, which serves the catalog by https."),
         Environment(ENVIRONMENT, lock=context.release.catalog_lock, uv_lock=context.release.uv_lock, why=why),

@@ -15,13 +15,17 @@ _HOME = "/var/lib/wod-gate"
 
 @dataclass(frozen=True)
 class Site:
-    """A service that Caddy serves: its external address, what it passes on, and which paths it keeps to itself."""
+    """A service that Caddy serves: its external address, what it passes on, and which paths it keeps to itself.
+
+    The word of `trusted` addresses is taken for whom they ask for.
+    """
 
     protocol: str
     port: int
     external: str
     upstream: str
     closed: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

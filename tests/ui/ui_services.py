@@ -132,7 +132,7 @@ def free_port() -> int:
 
 def api_command() -> list[str]:
     """Return how the API is started."""
-    return ["uvicorn", "--factory", "ui.api.main:create_app", "--no-access-log", "--port"]
+    return ["uvicorn", "--factory", "ui.api.main:create_app", "--no-access-log", "--no-proxy-headers", "--port"]
 
 
 @contextmanager

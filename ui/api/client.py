@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from datetime import datetime
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -66,6 +67,9 @@ class ApiError(Exception):
 class ApiClient:
     """A connection to the API at `url`; safe to share between threads. Every method raises ApiError."""
 
+    # For whom what changes something is asked.
+    _visitor = ""
+
     def __init__(self, url: str, *, timeout_seconds: float = 20) -> None:
         self._client = httpx.Client(
             base_url=url.rstrip("/") + "/api/",
@@ -85,6 +89,16 @@ class ApiClient:
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+    def on_behalf_of(self, visitor: str) -> Self:
+        """Return this client for one visitor of whoever runs it, by the same connection.
+
+        `visitor` is an address, or several as in X-Forwarded-For. The API counts what the visitor books, and
+        believes it of trusted proxies alone. Reading is the program's own, as often as its pages do it.
+        """
+        client = copy(self)
+        client._visitor = visitor if visitor.isascii() and visitor.isprintable() else ""
+        return client
 
     def brand(self) -> Brand:
         """Return how the programme presents itself."""
@@ -166,8 +180,10 @@ class ApiClient:
         return _parsed(TypeAdapter(model), self._send(method, path, **options))
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        forwarded = {"X-Forwarded-For": self._visitor} if self._visitor and method != "GET" else {}
+        headers = forwarded | options.get("headers", {})
         try:
-            answer = self._client.request(method, f"v1/{path}", **options)
+            answer = self._client.request(method, f"v1/{path}", **options | {"headers": headers})
         except httpx.HTTPError as error:
             raise _unreachable() from error
         if answer.is_success:

@@ -1,4 +1,7 @@
-"""The API as an ASGI application: `uvicorn --factory ui.api.main:create_app --no-access-log`."""
+"""The API as an ASGI application: `uvicorn --factory ui.api.main:create_app --no-access-log --no-proxy-headers`.
+
+Which proxies are believed is a setting, so the server itself must not believe any.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from models.rules.links import origin_of
 from models.settings import Settings, load_settings
 from models.store.database import Database
 from ui.api import bookings, docs, health, partner_bookings, partner_webhooks, pictures, workshops
@@ -17,6 +23,7 @@ from ui.api.guard import Guard, configure_logging
 from ui.api.partner_access import KeyLimiter
 from ui.api.parts import problem_answers
 from ui.api.popularity import Popularity
+from ui.api.rates import Rates
 
 _DESCRIPTION = """\
 Book hands-on workshops on JupyterHub. A booking takes an e-mail address and a name; seconds later a private
@@ -54,6 +61,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for part in (workshops, pictures, bookings, partner_bookings, partner_webhooks, health, docs):
         app.include_router(part.router)
     install_handlers(app)
+    app.add_middleware(Rates, settings=chosen)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=[origin_of(chosen.url("catalog")), *chosen.cors_origins],
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Idempotency-Key", "X-Access-Token"],
+        expose_headers=["*"],
+    )
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(chosen.trusted_proxies))
     app.add_middleware(Guard)
     _correct_openapi(app)
     return app

@@ -104,6 +104,7 @@ _EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
         {"message": "The service is out of order at the moment. Nothing was changed or lost."},
     ),
 }
+_PROBLEM_SCHEMA = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _WITH_RETRY = {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
@@ -128,10 +129,14 @@ def refusals(*reasons: str) -> dict[int | str, dict[str, Any]]:
 
 
 def problem_answers(schema: dict[str, Any], media_type: str) -> None:
-    """Give the refusals in an OpenAPI schema their media type, and drop answers that can't happen.
+    """Give the refusals in an OpenAPI schema their media type, and tell what can really happen.
 
-    FastAPI documents what it knows: a validation error for each path with a parameter, and JSON.
+    FastAPI documents what it knows: a validation error for each path with a parameter, and JSON. Whoever asks
+    too often is refused before any route.
     """
+    common = refusals("too_many_requests")[HTTPStatus.TOO_MANY_REQUESTS]
+    too_many = {**common, "content": {media_type: common["content"]["application/json"] | _PROBLEM_SCHEMA}}
+    del too_many["model"]
     for path in schema["paths"].values():
         for operation in path.values():
             answers: dict[str, dict[str, Any]] = operation["responses"]
@@ -140,6 +145,8 @@ def problem_answers(schema: dict[str, Any], media_type: str) -> None:
             for status, answer in answers.items():
                 if status >= "400" and "application/json" in answer.get("content", {}):
                     answer["content"] = {media_type: answer["content"]["application/json"]}
+            known = answers.setdefault("429", too_many)
+            known["content"] = too_many["content"] | known.get("content", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schema["components"]["schemas"].pop(name, None)
 

@@ -16,10 +16,9 @@ _WORKSHOPS_SECONDS, _BRAND_SECONDS = 2, 60
 _RETRY_SECONDS = 3.0
 
 
-@st.cache_resource
 def client() -> ApiClient:
-    """Return the client that all visitors share."""
-    return ApiClient(os.environ[API_VARIABLE])
+    """Return the client for this visitor, by the connection that all visitors share."""
+    return _shared().on_behalf_of(_visitor())
 
 
 @st.cache_data(ttl=_WORKSHOPS_SECONDS, show_spinner=False)
@@ -32,6 +31,19 @@ def workshops() -> list[Workshop]:
 def brand() -> Brand:
     """Return how the programme presents itself."""
     return client().brand()
+
+
+@st.cache_resource
+def _shared() -> ApiClient:
+    return ApiClient(os.environ[API_VARIABLE])
+
+
+def _visitor() -> str:
+    """Return who looks at the page, for the API.
+
+    A proxy on this machine tells whom it serves; whoever comes from elsewhere can't claim to be somebody else.
+    """
+    return st.context.ip_address or st.context.headers.get("X-Forwarded-For") or ""
 
 
 def show_outage() -> None:
