@@ -1,4 +1,4 @@
-"""Booking a workshop for a student: check what was asked for, then take a seat."""
+"""Booking a workshop for a student, or waiting for it: check what was asked for, then take a seat or a place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from models.settings import Settings
 from models.store.database import Database
 from models.store.partners import PartnerWish, reserve_for_partner
 from models.store.reservations import Reservation, reserve, until_seated
-from models.tables import Booking, utc_now
+from models.store.waiting import join_line, take_offer
+from models.tables import Booking, WaitingEntry, utc_now
 
 
 async def reserve_seat(
@@ -50,6 +51,39 @@ async def reserve_partners_seat(
         lambda session: reserve_for_partner(
             session, reservation, wish, utc_now(), hour_seconds=settings.hour_seconds
         ),
+    )
+
+
+async def join_waiting(
+    database: Database, settings: Settings, *, workshop_key: str, email: str, name: str, company: str = ""
+) -> WaitingEntry:
+    """Put a student at the end of a workshop's line; the engines are told.
+
+    Raises:
+        Refused: as check_address, check_name, check_company and join_line do. Nothing has changed then.
+        StepFailed: seats_contended.
+
+    """
+    wish = _checked(settings, workshop_key, email, name, company)
+    return await until_seated(
+        database,
+        lambda session: join_line(
+            session, wish, utc_now(), limit=settings.waiting_limit, hour_seconds=settings.hour_seconds
+        ),
+    )
+
+
+async def take_offered_seat(database: Database, settings: Settings, reference: str) -> Booking:
+    """Book the seat that is offered to a place in a line; the engines are told.
+
+    Raises:
+        Refused: as models.store.waiting.take_offer does. Nothing has changed then.
+        StepFailed: seats_contended.
+
+    """
+    return await until_seated(
+        database,
+        lambda session: take_offer(session, reference, utc_now(), hour_seconds=settings.hour_seconds),
     )
 
 

@@ -1,4 +1,4 @@
-"""The ladder of special badges for those who finish several workshops."""
+"""Badges: for those who finish a workshop, and the ladder of special ones for those who finish several."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ LADDER = (
     Rung(10, "Super Hero"),
     Rung(15, "Legend"),
 )
+
+
+def earns_badge(*, was_opened: bool, cells_executed: int | None, cells_total: int | None) -> bool:
+    """Tell whether a session that has ended earns its workshop's badge.
+
+    It does when something was done, or there was nothing to measure.
+    """
+    return was_opened and (not cells_total or bool(cells_executed))
 
 
 def earned_rungs(finished_workshops: int, awarded: Collection[int]) -> list[Rung]:

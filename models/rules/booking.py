@@ -28,6 +28,7 @@ class BookingEvent(StrEnum):
     PREPARE = "prepare"
     OPEN = "open"
     REMIND = "remind"
+    EXTEND = "extend"
     EXPIRE = "expire"
     LEAVE = "leave"
     RELEASE = "release"
@@ -35,7 +36,7 @@ class BookingEvent(StrEnum):
 
 
 class MailKind(StrEnum):
-    """The mails of a booking; each is sent at most once for it."""
+    """The mails of a booking, each sent at most once in a round of it, and those of a place in a line."""
 
     WELCOME = "welcome"
     CREDENTIALS = "credentials"
@@ -43,6 +44,9 @@ class MailKind(StrEnum):
     THANKS = "thanks"
     APOLOGY = "apology"
     SPECIAL_BADGE = "special_badge"
+    WAITING = "waiting"
+    OFFER = "offer"
+    OFFER_MISSED = "offer_missed"
 
 
 class Work(StrEnum):
@@ -72,8 +76,10 @@ TRANSITIONS: dict[tuple[BookingState, BookingEvent], Transition] = {
     (_S.PREPARING, _E.LEAVE): Transition(_S.ENDING),
     (_S.PREPARING, _E.GIVE_UP): Transition(_S.ABANDONING),
     (_S.READY, _E.REMIND): Transition(_S.EXPIRING, MailKind.REMINDER),
+    (_S.READY, _E.EXTEND): Transition(_S.READY),
     (_S.READY, _E.EXPIRE): Transition(_S.ENDING),
     (_S.READY, _E.LEAVE): Transition(_S.ENDING),
+    (_S.EXPIRING, _E.EXTEND): Transition(_S.READY),
     (_S.EXPIRING, _E.EXPIRE): Transition(_S.ENDING),
     (_S.EXPIRING, _E.LEAVE): Transition(_S.ENDING),
     (_S.ENDING, _E.RELEASE): Transition(_S.ENDED, MailKind.THANKS),

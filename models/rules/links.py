@@ -1,4 +1,4 @@
-"""The addresses of a booking's pages, and which addresses given by others can be shown."""
+"""The addresses of a student's pages, and which addresses given by others can be shown."""
 
 from __future__ import annotations
 
@@ -15,6 +15,21 @@ def workshop_page(catalog_url: str, workshop_key: str) -> str:
 def booking_page(catalog_url: str, reference: str) -> str:
     """Return the catalog's page of a booking, which only its student may know."""
     return f"{catalog_url}/booking?{urlencode({'booking': reference})}"
+
+
+def own_page(catalog_url: str, link: str) -> str:
+    """Return the catalog's page of a student, which opens with the signed `link` of a mail alone."""
+    return f"{catalog_url}/session?{urlencode({'link': link})}"
+
+
+def waiting_page(catalog_url: str, reference: str) -> str:
+    """Return the catalog's page of a place in a line, which only its student may know."""
+    return f"{catalog_url}/waiting?{urlencode({'place': reference})}"
+
+
+def badge_page(catalog_url: str, code: str) -> str:
+    """Return the catalog's page that proves a badge, which its holder may share."""
+    return f"{catalog_url}/badge?{urlencode({'code': code})}"
 
 
 def work_download(api_url: str, reference: str) -> str:

@@ -21,7 +21,7 @@ from models.rules.booking import (
     transition,
 )
 from models.store.announcing import announce_event, is_partners
-from models.store.database import WORK_CHANNEL
+from models.store.database import SEATS, WORK_CHANNEL
 from models.tables import Backend, Booking, BookingLog, Mail, Seat, Workshop
 
 
@@ -45,11 +45,14 @@ async def move(
     *,
     owner: str | None = None,
     detail: str = "",
+    mail_data: dict[str, Any] | None = None,
+    mail_round: int = 0,
     **values: Any,
 ) -> BookingState:
     """Move a booking on from `state`, write the log, promise the step's mail, and tell whose booking it is.
 
-    `owner` is the lease that the caller works under; `values` are further columns to set. An event that
+    `owner` is the lease that the caller works under; `mail_data` and `mail_round` belong to the mail of the
+    step, if it has one; `values` are further columns to set. An event that
     begins work keeps the worker's lease; one that finishes it ends the lease and the count of failures,
     and the booking is due at once unless `due_at` is given.
 
@@ -77,8 +80,10 @@ async def move(
     if moved[1]:
         await announce_event(session, log)
     if step.mail:
-        promise_mail(session, booking_id, step.mail, now)
+        promise_mail(session, booking_id, step.mail, now, mail_data, mail_round=mail_round)
     await announce_work(session)
+    if step.to in FINAL_STATES:
+        await announce_seats(session)
     return step.to
 
 
@@ -155,6 +160,11 @@ async def announce_work(session: AsyncSession) -> None:
     await session.execute(text(f"NOTIFY {WORK_CHANNEL}"))
 
 
+async def announce_seats(session: AsyncSession) -> None:
+    """Have the engines look who waits for a seat, when this transaction commits."""
+    await session.execute(text(f"NOTIFY {WORK_CHANNEL}, '{SEATS}'"))
+
+
 def unknown_booking() -> Refused:
     """Return the refusal for a reference that names no booking."""
     return Refused(
@@ -189,9 +199,18 @@ def promise_mail(
     kind: MailKind,
     now: datetime,
     data: dict[str, Any] | None = None,
+    *,
+    mail_round: int = 0,
 ) -> None:
     """Put a mail into the outbox, in the transaction of its reason."""
-    session.add(Mail(booking_id=booking_id, kind=kind, data=data or {}, created_at=now, due_at=now))
+    session.add(
+        Mail(booking_id=booking_id, kind=kind, round=mail_round, data=data or {}, created_at=now, due_at=now)
+    )
+
+
+def promise_waiting_mail(session: AsyncSession, entry_id: int, kind: MailKind, now: datetime) -> None:
+    """Put a mail to somebody who waits into the outbox, in the transaction of its reason."""
+    session.add(Mail(waiting_entry_id=entry_id, kind=kind, created_at=now, due_at=now))
 
 
 def known_id(row_id: int | None) -> int:

@@ -10,8 +10,11 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 WORK_CHANNEL = "wod_work"
-# What is said on the channel when partners are to be told something; nothing is said of bookings' work.
+# What is said on the channel when partners are to be told something, when a seat may have come free for those
+# who wait, and when somebody wants to know how far a session is; nothing is said of bookings' work.
 DELIVERIES = "deliveries"
+SEATS = "seats"
+MEASURES = "measures"
 
 # Longest wait for a free connection: shorter than a request's own limit, so that it fails with a reason.
 _POOL_SECONDS = 10

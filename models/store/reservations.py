@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models.errors import Refused, StepFailed
 from models.rules.booking import FINAL_STATES, FIRST_MAIL, BookingState
+from models.rules.waiting import Room
 from models.store.availability import next_free_seat
 from models.store.bookings import announce_work, known_id, promise_mail
 from models.store.database import Database
-from models.tables import Backend, Booking, BookingLog, Seat, Workshop
+from models.store.free_seats import SeatTaken, awaited_ranges, count_free_seats, lines, lock_free_seat
+from models.tables import Booking, BookingLog, Seat, Workshop
 
 T = TypeVar("T")
 
@@ -43,10 +45,6 @@ class Reservation:
     company: str = ""
 
 
-class SeatTaken(Exception):
-    """Two bookings met at one seat; the transaction is lost and can simply be begun anew."""
-
-
 async def until_seated(database: Database, take_seat: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """Return what `take_seat` does in a transaction, begun anew when it ends in SeatTaken.
 
@@ -66,10 +64,10 @@ async def until_seated(database: Database, take_seat: Callable[[AsyncSession], A
 async def reserve(
     session: AsyncSession, reservation: Reservation, now: datetime, *, hour_seconds: float
 ) -> Booking:
-    """Take a free seat for a student and promise the welcome mail.
+    """Take a free seat for a student and promise the welcome mail; people who wait in a line come first.
 
     The lock on the workshop's row makes bookings of one workshop wait for each other, so that its
-    capacity is never exceeded. Workshops that share seats meet at the unique index on the seat.
+    capacity is never exceeded. Workshops that share seats meet at the lock on the seat.
 
     Raises:
         Refused: workshop_unknown, workshop_inactive, already_booked or workshop_full; the last two say
@@ -77,14 +75,40 @@ async def reserve(
         SeatTaken: another workshop's booking took the same seat at the same moment; begin anew.
 
     """
-    workshop = await _lock_offered_workshop(session, reservation.workshop_key)
-    await _refuse_second_booking(session, reservation.email_key)
-    running = (col(Booking.workshop_id) == workshop.id) & col(Booking.state).not_in(_FINAL)
-    if (await session.scalar(select(func.count()).where(running)) or 0) >= workshop.capacity:
-        raise await _full(session, workshop, hour_seconds, now)
-    seat = await _lock_free_seat(session, workshop)
+    workshop = await lock_offered_workshop(session, col(Workshop.key) == reservation.workshop_key)
+    await refuse_second_booking(session, reservation.email_key)
+    seat = await lock_seat_for_others(session, workshop)
     if seat is None:
-        raise await _full(session, workshop, hour_seconds, now)
+        raise await no_seat(session, workshop, hour_seconds, now)
+    return await book_seat(session, workshop, seat, reservation, now)
+
+
+async def lock_seat_for_others(session: AsyncSession, workshop: Workshop) -> Seat | None:
+    """Lock a seat of a locked workshop for somebody who doesn't wait for one; None: there is none to spare.
+
+    Raises:
+        SeatTaken: as lock_free_seat does.
+
+    """
+    found = await lines(session)
+    line = found.get(known_id(workshop.id))
+    room = line.room if line else Room(workshop.capacity, await _running(session, workshop))
+    kept = awaited_ranges(found, workshop.id)
+    # To count them is only of use where somebody waits; else one seat is enough, and looking for it tells.
+    free_seats = await count_free_seats(session, workshop, kept) if room.waiting else 1
+    return await lock_free_seat(session, workshop, kept) if room.for_others(free_seats) else None
+
+
+async def book_seat(
+    session: AsyncSession, workshop: Workshop, seat: Seat, reservation: Reservation, now: datetime
+) -> Booking:
+    """Give a locked seat to a student, and promise the welcome mail.
+
+    Raises:
+        Refused: already_booked.
+        SeatTaken: somebody holds the seat.
+
+    """
     seat.generation += 1
     booking = Booking(
         reference=secrets.token_urlsafe(18),
@@ -108,7 +132,7 @@ async def reserve(
         if "one_booking_per_seat" in str(error.orig):
             raise SeatTaken from None
         if "one_booking_per_email" in str(error.orig):
-            raise _already_booked(None) from None
+            raise already_booked(None) from None
         raise
     booking_id = known_id(booking.id)
     session.add(BookingLog(booking_id=booking_id, at=now, event="reserve", state=BookingState.RESERVED))
@@ -117,8 +141,9 @@ async def reserve(
     return booking
 
 
-async def _lock_offered_workshop(session: AsyncSession, key: str) -> Workshop:
-    workshop = await session.scalar(select(Workshop).where(col(Workshop.key) == key).with_for_update())
+async def lock_offered_workshop(session: AsyncSession, condition: ColumnElement[bool]) -> Workshop:
+    """Lock the workshop that fulfils `condition`, or refuse: workshop_unknown, workshop_inactive."""
+    workshop = await session.scalar(select(Workshop).where(condition).with_for_update())
     if workshop is None or workshop.retired_at is not None:
         raise Refused("There is no such workshop. Choose one from the catalog.", reason="workshop_unknown")
     if not workshop.active:
@@ -129,57 +154,31 @@ async def _lock_offered_workshop(session: AsyncSession, key: str) -> Workshop:
     return workshop
 
 
-async def _refuse_second_booking(session: AsyncSession, email_key: str) -> None:
+async def refuse_second_booking(session: AsyncSession, email_key: str) -> None:
+    """Refuse whoever has an unfinished booking: already_booked."""
     mine = select(Booking).where(col(Booking.email_key) == email_key, col(Booking.state).not_in(_FINAL))
     booking = await session.scalar(mine)
     if booking is not None:
-        raise _already_booked(booking.ends_at)
+        raise already_booked(booking.ends_at)
 
 
-async def _lock_free_seat(session: AsyncSession, workshop: Workshop) -> Seat | None:
-    """Lock the free seat of the workshop that was used least, on the backend that is least in use.
-
-    Rows locked by others are passed over.
-    """
-    unfinished = (col(Booking.seat_id) == col(Seat.id)) & col(Booking.state).not_in(_FINAL)
-    held = select(col(Booking.id)).where(unfinished)
-    load = (
-        select(
-            col(Seat.backend_id).label("backend_id"),
-            (func.count(col(Booking.id)) * 1.0 / func.count(col(Seat.id))).label("share"),
-        )
-        .outerjoin(Booking, unfinished)
-        .where(col(Seat.retired).is_(False))
-        .group_by(col(Seat.backend_id))
-        .subquery()
-    )
-    seat: Seat | None = await session.scalar(
-        select(Seat)
-        .join(Backend, col(Backend.id) == col(Seat.backend_id))
-        .join(load, load.c.backend_id == col(Seat.backend_id))
-        .where(
-            col(Seat.number).between(workshop.seat_first, workshop.seat_last),
-            col(Seat.retired).is_(False),
-            col(Backend.ready_at).is_not(None),
-            ~held.correlate(Seat).exists(),
-        )
-        .order_by(load.c.share, col(Seat.generation), col(Backend.number), col(Seat.number))
-        .limit(1)
-        .with_for_update(of=Seat, skip_locked=True)
-    )
-    return seat
-
-
-async def _full(session: AsyncSession, workshop: Workshop, hour_seconds: float, now: datetime) -> Refused:
+async def no_seat(session: AsyncSession, workshop: Workshop, hour_seconds: float, now: datetime) -> Refused:
+    """Return the refusal of a workshop that has no seat to spare, with when it may have one."""
     free_at = await next_free_seat(session, workshop.key, hour_seconds, now)
     return Refused(
-        "All seats of this workshop are taken. Please try again later.",
+        "All seats of this workshop are taken. Get in line for the next free one, or try again later.",
         reason="workshop_full",
         retry_at=max(free_at or now, now + _SOONEST_RETRY),
     )
 
 
-def _already_booked(ends_at: datetime | None) -> Refused:
+async def _running(session: AsyncSession, workshop: Workshop) -> int:
+    running = (col(Booking.workshop_id) == workshop.id) & col(Booking.state).not_in(_FINAL)
+    return await session.scalar(select(func.count()).where(running)) or 0
+
+
+def already_booked(ends_at: datetime | None) -> Refused:
+    """Return the refusal of a second booking, with when the first ends."""
     return Refused(
         "This e-mail address has a booking already, and can have one at a time. Finish that workshop, or"
         " end it with the link in its mail, then book the next one.",

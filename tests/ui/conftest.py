@@ -28,7 +28,11 @@ SEATS = 40
 def api(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """Yield a running API with a database of its own."""
     state = tmp_path_factory.mktemp("api-state")
-    environment = {"WOD_STATE": str(state), "WOD_DATABASE_URL": postgres.new_database()}
+    environment = {
+        "WOD_STATE": str(state),
+        "WOD_DATABASE_URL": postgres.new_database(),
+        "WOD_LINK_KEY": "signs-links-in-tests",
+    }
     with serve_process(api_command(), free_port(), environment, state / "api.log", "/api/health") as process:
         yield process
 
@@ -37,7 +41,11 @@ def api(postgres: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> 
 def settings(api: Process) -> Settings:
     """The settings that the API runs with."""
     environment = api_environment(api)
-    return Settings(database_url=environment["WOD_DATABASE_URL"], state_dir=Path(environment["WOD_STATE"]))
+    return Settings(
+        database_url=environment["WOD_DATABASE_URL"],
+        link_key=environment["WOD_LINK_KEY"],
+        state_dir=Path(environment["WOD_STATE"]),
+    )
 
 
 @pytest.fixture
@@ -45,7 +53,7 @@ async def shop(settings: Settings) -> AsyncIterator[Shop]:
     """Yield the database of the API with seats and no workshops."""
     database = Database(settings.secret("database_url"))
     async with database.transaction() as session:
-        tables = "badge_award, booking, seat, backend, workshop, api_key, user_account, feedback"
+        tables = "badge_award, waiting_entry, booking, seat, backend, workshop, api_key, user_account, feedback"
         await session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
         backend = Backend(
             name="localhost",

@@ -17,7 +17,18 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from models.rules.links import origin_of
 from models.settings import Settings, load_settings
 from models.store.database import Database
-from ui.api import bookings, docs, health, partner_bookings, partner_webhooks, pictures, workshops
+from ui.api import (
+    badges,
+    bookings,
+    docs,
+    health,
+    own_page,
+    partner_bookings,
+    partner_webhooks,
+    pictures,
+    waiting,
+    workshops,
+)
 from ui.api.errors import PROBLEM_MEDIA_TYPE, install_handlers
 from ui.api.guard import Guard, configure_logging
 from ui.api.partner_access import KeyLimiter
@@ -58,7 +69,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = chosen
     app.state.key_limiter = KeyLimiter()
     app.state.popularity = Popularity()
-    for part in (workshops, pictures, bookings, partner_bookings, partner_webhooks, health, docs):
+    for part in (
+        workshops,
+        pictures,
+        bookings,
+        waiting,
+        own_page,
+        badges,
+        partner_bookings,
+        partner_webhooks,
+        health,
+        docs,
+    ):
         app.include_router(part.router)
     install_handlers(app)
     app.add_middleware(Rates, settings=chosen)

@@ -55,9 +55,35 @@ _EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
     "workshop_full": (
         HTTPStatus.CONFLICT,
         {
-            "message": "All seats of this workshop are taken. Please try again later.",
+            "message": "All seats of this workshop are taken. Get in line for the next free one.",
             "retry_at": "2026-11-23T15:00:00Z",
         },
+    ),
+    "seats_free": (
+        HTTPStatus.CONFLICT,
+        {"message": "There are free seats: book one now, without waiting."},
+    ),
+    "already_waiting": (
+        HTTPStatus.CONFLICT,
+        {"message": "This e-mail address is in the line already."},
+    ),
+    "line_full": (
+        HTTPStatus.CONFLICT,
+        {
+            "message": "The line for this workshop takes nobody any more. Please try again later.",
+            "retry_at": "2026-11-23T15:00:00Z",
+        },
+    ),
+    "place_unknown": (HTTPStatus.NOT_FOUND, {"message": "There is no such place in a line."}),
+    "offer_missing": (HTTPStatus.CONFLICT, {"message": "No seat is offered to you at the moment."}),
+    "offer_expired": (HTTPStatus.GONE, {"message": "This offer was not taken in time."}),
+    "extension_refused": (HTTPStatus.CONFLICT, {"message": "Somebody waits for your seat."}),
+    "link_unknown": (HTTPStatus.NOT_FOUND, {"message": "This link opens nothing."}),
+    "link_expired": (HTTPStatus.GONE, {"message": "This link is too old."}),
+    "badge_unknown": (HTTPStatus.NOT_FOUND, {"message": "There is no such badge."}),
+    "badge_withdrawn": (
+        HTTPStatus.GONE,
+        {"message": "Whoever earned this badge had their data erased, so it proves nothing any more."},
     ),
     "workshop_inactive": (
         HTTPStatus.CONFLICT,

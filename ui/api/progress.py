@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from models.rules.booking import OPEN_STATES, BookingState, MailKind
+from models.rules.completion import completion_percent
 from models.rules.links import booking_page, session_page, work_download
 from models.settings import Settings
 from models.store.story import Story
@@ -53,7 +54,6 @@ def booking_status(story: Story, settings: Settings, now: datetime) -> BookingSt
     state = BookingState(booking.state)
     is_open = state in OPEN_STATES
     left = int(max(0.0, (booking.ends_at - now).total_seconds())) if is_open and booking.ends_at else None
-    has_work = booking.archive_until is not None and now < booking.archive_until
     credentials = next((mail for mail in story.mails if mail.kind == MailKind.CREDENTIALS), None)
     return BookingStatus.model_validate(
         {
@@ -62,7 +62,7 @@ def booking_status(story: Story, settings: Settings, now: datetime) -> BookingSt
             "workshop": workshop.key,
             "workshop_title": workshop.title,
             "duration_hours": booking.duration_hours,
-            "email_hint": _email_hint(booking.email),
+            "email_hint": email_hint(booking.email),
             "steps": _steps(booking, story.log, credentials),
             "created_at": booking.created_at,
             "ready_at": booking.ready_at,
@@ -75,14 +75,20 @@ def booking_status(story: Story, settings: Settings, now: datetime) -> BookingSt
             else "",
             "notice": _notice(state, booking, credentials),
             "failure": _GIVEN_UP_NOTICE if state in _GIVEN_UP else "",
-            "completion": completion(booking),
-            "work_url": work_download(settings.url("api"), booking.reference) if has_work else "",
+            "completion": None if is_open else completion(booking),
+            "work_url": work_url(booking, settings, now),
             "work_until": booking.archive_until,
             "can_end": is_open or state in _PREPARING,
             "return_url": found.return_url,
             "poll_seconds": _poll_seconds(state, left, credentials),
         }
     )
+
+
+def work_url(booking: Booking, settings: Settings, now: datetime) -> str:
+    """Return where a student's work can be fetched; empty when none is kept."""
+    is_kept = booking.archive_until is not None and now < booking.archive_until
+    return work_download(settings.url("api"), booking.reference) if is_kept else ""
 
 
 def status_url(reference: str, settings: Settings) -> str:
@@ -119,7 +125,7 @@ def completion(booking: Booking) -> Completion | None:
     """Return how much of the workshop was done, None while nobody has looked."""
     if booking.cells_executed is None or not booking.cells_total:
         return None
-    percent = round(100 * booking.cells_executed / booking.cells_total)
+    percent = completion_percent(booking.cells_executed, booking.cells_total)
     return Completion(cells_executed=booking.cells_executed, cells_total=booking.cells_total, percent=percent)
 
 
@@ -133,6 +139,7 @@ def _poll_seconds(state: BookingState, left: int | None, credentials: Mail | Non
     return min(_POLL_OPEN_MOST, max(_POLL_OPEN_LEAST, (left or 0) * _POLL_OPEN_SHARE))
 
 
-def _email_hint(email: str) -> str:
+def email_hint(email: str) -> str:
+    """Return enough of an address to recognise one's own; empty for a student who was forgotten."""
     name, _, domain = email.rpartition("@")
-    return f"{name[:1]}…@{domain}"
+    return f"{name[:1]}…@{domain}" if email else ""

@@ -13,7 +13,8 @@ from models.store.backends import (
 )
 from models.store.bookings import details
 from models.store.catalog import offers, save_workshop
-from models.store.reservations import Reservation, SeatTaken, reserve
+from models.store.free_seats import SeatTaken
+from models.store.reservations import Reservation, reserve
 from models.tables import Backend, Seat, utc_now
 
 pytestmark = pytest.mark.integration

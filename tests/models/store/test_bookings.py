@@ -8,7 +8,8 @@ from models.rules.booking import BookingEvent, BookingState, MailKind
 from models.store.backends import offer_backend, take_in_backends
 from models.store.bookings import details_by_reference, leave, log_of, move
 from models.store.catalog import offers, save_workshop
-from models.store.reservations import Reservation, SeatTaken, reserve
+from models.store.free_seats import SeatTaken
+from models.store.reservations import Reservation, reserve
 from models.store.work import (
     claim_booking,
     claim_bookings,

@@ -1,0 +1,94 @@
+"""Forgetting a student, in SQL: what tells who it was is erased, and what is counted stays."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from models.door_tables import Feedback, PartnerBooking
+from models.rules.booking import FINAL_STATES
+from models.rules.waiting import IN_LINE, WaitingState
+from models.store.bookings import announce_seats, leave
+from models.tables import BadgeAward, Booking, BookingLog, Mail, WaitingEntry
+
+_FINAL = [state.value for state in FINAL_STATES]
+_IN_LINE = [state.value for state in IN_LINE]
+
+
+async def forget_student(session: AsyncSession, email_key: str, now: datetime) -> bool:
+    """Erase who an address belongs to; tell whether that is all, since a session under way ends first.
+
+    Everything in the database is erased at once. What a session under way leaves is wiped with its seat, and
+    nothing of it is kept or mailed. How many people there were can still be counted: all that belonged to the
+    address belongs to one key that nobody knows whose it was.
+    """
+    bookings = list(
+        await session.scalars(
+            select(Booking).where(col(Booking.email_key) == email_key).order_by(col(Booking.id)).with_for_update()
+        )
+    )
+    unfinished = [booking for booking in bookings if booking.state not in _FINAL]
+    for booking in unfinished:
+        await leave(session, booking.reference, now)
+    addresses = {booking.email.casefold() for booking in bookings} | {email_key}
+    await session.execute(delete(Feedback).where(func.lower(col(Feedback.email)).in_(addresses)))
+    nobody = f"forgotten-{secrets.token_urlsafe(18)}"
+    erased = {"email": "", "email_key": nobody, "name": "", "company": ""}
+    await session.execute(
+        update(Booking).where(col(Booking.email_key) == email_key).values(forget=True, failure="", **erased)
+    )
+    await erase_traces(session, [booking.id for booking in bookings if booking.id is not None], now)
+    await session.execute(
+        update(BadgeAward).where(col(BadgeAward.email_key) == email_key).values(email_key=nobody)
+    )
+    await _leave_lines(session, email_key, nobody, now)
+    return not unfinished
+
+
+async def erase_traces(session: AsyncSession, booking_ids: list[int], now: datetime) -> None:
+    """Let no mail go out for bookings of somebody who is forgotten, and no work of them be kept."""
+    mails = col(Mail.booking_id).in_(booking_ids)
+    await session.execute(update(Mail).where(mails).values(failure=""))
+    await session.execute(
+        update(Mail).where(mails, col(Mail.sent_at).is_(None)).values(given_up_at=now, lease_owner=None)
+    )
+    # What a mail server or a machine said may hold an address.
+    await session.execute(
+        update(BookingLog)
+        .where(col(BookingLog.booking_id).in_(booking_ids), col(BookingLog.detail).contains("@"))
+        .values(detail="")
+    )
+    await session.execute(
+        update(Booking)
+        .where(col(Booking.id).in_(booking_ids), col(Booking.archive_until) > now)
+        .values(archive_until=now)
+    )
+    await session.execute(
+        update(PartnerBooking).where(col(PartnerBooking.booking_id).in_(booking_ids)).values(partner_user="")
+    )
+
+
+async def _leave_lines(session: AsyncSession, email_key: str, nobody: str, now: datetime) -> None:
+    entries = select(col(WaitingEntry.id)).where(col(WaitingEntry.email_key) == email_key)
+    await session.execute(
+        update(Mail)
+        .where(col(Mail.waiting_entry_id).in_(entries), col(Mail.sent_at).is_(None))
+        .values(given_up_at=now, lease_owner=None, failure="")
+    )
+    left = await session.execute(
+        update(WaitingEntry)
+        .where(col(WaitingEntry.email_key) == email_key, col(WaitingEntry.state).in_(_IN_LINE))
+        .values(state=WaitingState.LEFT)
+        .returning(col(WaitingEntry.id))
+    )
+    if left.first() is not None:
+        await announce_seats(session)
+    await session.execute(
+        update(WaitingEntry)
+        .where(col(WaitingEntry.email_key) == email_key)
+        .values(email="", email_key=nobody, name="", company="")
+    )
