@@ -16,6 +16,8 @@ from sqlmodel import col
 
 from models.errors import Refused
 from models.rules.booking import FINAL_STATES
+from models.rules.waiting import Room, SeatRange
+from models.store.free_seats import awaited_ranges, is_free, lines
 from models.tables import Backend, Booking, Seat, Workshop
 
 _FINAL = [state.value for state in FINAL_STATES]
@@ -26,10 +28,11 @@ POPULAR_COUNT = 10
 
 @dataclass(frozen=True)
 class Offer:
-    """A workshop in the catalog, with the seats that are free now."""
+    """A workshop in the catalog, with the seats that can be booked now, and how many wait for one."""
 
     workshop: Workshop
     free_seats: int
+    waiting: int
 
 
 async def save_workshop(session: AsyncSession, key: str, values: dict[str, Any], now: datetime) -> bool:
@@ -124,22 +127,30 @@ async def _offered(
         .order_by(col(Workshop.priority), col(Workshop.title))
         .options(*options)
     )
+    found = await lines(session)
     free = await _free_seat_numbers(session)
-    return [Offer(workshop, _free_seats(workshop, taken, free)) for workshop, taken in rows]
+    # What a line waits for is for nobody else; most workshops have none, and see the same seats.
+    for_those_without = _outside(free, awaited_ranges(found, None))
+    offered = []
+    for workshop, running_now in rows:
+        line = found.get(workshop.id)
+        room = line.room if line else Room(workshop.capacity, running_now)
+        seats = _outside(free, awaited_ranges(found, workshop.id)) if line else for_those_without
+        in_range = bisect_right(seats, workshop.seat_last) - bisect_left(seats, workshop.seat_first)
+        offered.append(Offer(workshop, room.for_others(in_range), room.waiting))
+    return offered
 
 
 async def _free_seat_numbers(session: AsyncSession) -> Sequence[int]:
-    """Return the numbers of the seats that nobody holds, in order; one that two backends have free comes twice."""
-    held = select(col(Booking.id)).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
+    """Return the numbers of the seats that are free, in order; one that two backends have free comes twice."""
     rows = await session.scalars(
         select(col(Seat.number))
         .join(Backend, col(Backend.id) == col(Seat.backend_id))
-        .where(col(Seat.retired).is_(False), col(Backend.ready_at).is_not(None), ~held.exists())
+        .where(is_free())
         .order_by(col(Seat.number))
     )
     return rows.all()
 
 
-def _free_seats(workshop: Workshop, taken: int, free: Sequence[int]) -> int:
-    in_range = bisect_right(free, workshop.seat_last) - bisect_left(free, workshop.seat_first)
-    return max(0, min(workshop.capacity - taken, in_range))
+def _outside(numbers: Sequence[int], ranges: Sequence[SeatRange]) -> Sequence[int]:
+    return [number for number in numbers if not any(number in each for each in ranges)] if ranges else numbers

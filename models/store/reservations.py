@@ -164,7 +164,7 @@ async def refuse_second_booking(session: AsyncSession, email_key: str) -> None:
 
 async def no_seat(session: AsyncSession, workshop: Workshop, hour_seconds: float, now: datetime) -> Refused:
     """Return the refusal of a workshop that has no seat to spare, with when it may have one."""
-    free_at = await next_free_seat(session, workshop.key, hour_seconds, now)
+    free_at = await next_free_seat(session, known_id(workshop.id), hour_seconds, now)
     return Refused(
         "All seats of this workshop are taken. Get in line for the next free one, or try again later.",
         reason="workshop_full",

@@ -251,7 +251,7 @@ async def _place(session: AsyncSession, entry: WaitingEntry, hour_seconds: float
             col(WaitingEntry.id) <= entry.id,
         )
     )
-    free_at = await next_free_seat(session, workshop.key, hour_seconds, now)
+    free_at = await next_free_seat(session, known_id(workshop.id), hour_seconds, now)
     return Place(entry, workshop, position, free_at)
 
 
@@ -285,7 +285,7 @@ async def _line_full(session: AsyncSession, workshop: Workshop, hour_seconds: fl
     return Refused(
         "The line for this workshop takes nobody any more. Please try again later.",
         reason="line_full",
-        retry_at=await next_free_seat(session, workshop.key, hour_seconds, now),
+        retry_at=await next_free_seat(session, known_id(workshop.id), hour_seconds, now),
     )
 
 

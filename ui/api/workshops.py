@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter
 
 from models.rules.colors import readable
 from models.rules.links import web_address
+from models.settings import Settings
+from models.store.availability import next_free_seats
+from models.store.bookings import known_id
 from models.store.catalog import Offer, offer, offers
 from models.tables import utc_now
 from ui.api.parts import DatabaseHere, PopularityHere, SettingsHere, refusals
@@ -26,11 +30,14 @@ router = APIRouter(prefix="/api/v1", tags=["workshops"])
 
 
 @router.get("/workshops", responses=refusals())
-async def list_workshops(database: DatabaseHere, popularity: PopularityHere) -> list[Workshop]:
+async def list_workshops(
+    settings: SettingsHere, database: DatabaseHere, popularity: PopularityHere
+) -> list[Workshop]:
     """Return the workshops that can be booked, by priority and title, with the seats that are free now."""
     async with database.transaction() as session:
         found, popular = await offers(session), await popularity.ids(session)
-    return [_workshop(each, popular) for each in found]
+        free_at = await next_free_seats(session, _full(found), settings.hour_seconds, utc_now())
+    return [_workshop(each, popular, free_at, settings) for each in found]
 
 
 @router.get("/workshops/{key}", responses=refusals("workshop_unknown"))
@@ -40,8 +47,9 @@ async def read_workshop(
     """Return one workshop that can be booked, with its author's introduction."""
     async with database.transaction() as session:
         found, popular = await offer(session, key), await popularity.ids(session)
+        free_at = await next_free_seats(session, _full([found]), settings.hour_seconds, utc_now())
     readme = _PICTURE_ADDRESS.sub(rf"\g<0>{settings.url('api')}", found.workshop.readme)
-    return WorkshopDetails(**_workshop(found, popular).model_dump(), readme=readme)
+    return WorkshopDetails(**_workshop(found, popular, free_at, settings).model_dump(), readme=readme)
 
 
 @router.get("/brand")
@@ -60,7 +68,11 @@ async def read_brand(settings: SettingsHere) -> Brand:
     )
 
 
-def _workshop(found: Offer, popular: set[int]) -> Workshop:
+def _full(found: Sequence[Offer]) -> list[int]:
+    return [known_id(each.workshop.id) for each in found if not each.free_seats]
+
+
+def _workshop(found: Offer, popular: set[int], free_at: Mapping[int, datetime], settings: Settings) -> Workshop:
     workshop = found.workshop
     return Workshop(
         key=workshop.key,
@@ -77,9 +89,9 @@ def _workshop(found: Offer, popular: set[int]) -> Workshop:
         replay_link=web_address(workshop.replay_link, needs_path=True),
         capacity=workshop.capacity,
         free_seats=found.free_seats,
-        next_free_at=None,
-        waiting=0,
-        can_wait=False,
+        next_free_at=free_at.get(known_id(workshop.id)),
+        waiting=found.waiting,
+        can_wait=found.waiting < settings.waiting_limit,
         kind="challenge" if "challenge" in workshop.session_type.casefold() else "workshop",
         is_popular=workshop.id in popular,
         is_new=utc_now() - workshop.created_at < _NEW_FOR,
