@@ -11,6 +11,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -21,6 +22,7 @@ from pydantic_settings import (
 )
 
 from models.errors import Refused
+from models.rules.partner_addresses import is_loopback_host
 from models.setting_values import Network, Origin, Rate
 
 SETTINGS_FILE = "settings.toml"
@@ -190,6 +192,11 @@ class Settings(BaseSettings):
         """Return the account name of a seat, the same on the machine and in the hub."""
         default = "student" if self.port_base == 8800 else f"student{self.port_base}-"
         return f"{self.seat_prefix or default}{seat_number}"
+
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether the platform serves its own machine alone: one to develop with, in nobody's way."""
+        return is_loopback_host(urlsplit(self.url("api")).hostname or "")
 
     @property
     def homes(self) -> Path:

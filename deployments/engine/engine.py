@@ -9,12 +9,14 @@ from datetime import timedelta
 
 from prefect.client.schemas.objects import FlowRun
 
+from deployments.engine.deliveries import Deliveries
 from deployments.engine.left_runs import close_left_runs
 from deployments.engine.recorder import Recorder
 from deployments.engine.registry import FLOW_OF
 from models.errors import Refused, Stale, WodError
 from models.rules.booking import BookingEvent, BookingState, Work, retry_delay
 from models.store.bookings import move
+from models.store.database import DELIVERIES
 from models.store.work import (
     BookingClaim,
     claim_booking,
@@ -28,6 +30,7 @@ from models.tables import utc_now
 from tasks.archives import drop_expired_archives
 from tasks.catching_up import catch_up
 from tasks.outbox import sweep_outbox
+from tasks.partner_deliveries import forget_old_deliveries
 from tasks.preparing import start_server
 from tasks.running_platform import Platform
 
@@ -57,6 +60,7 @@ class Engine:
         self._others: set[asyncio.Task[None]] = set()
         self._cancelled: set[int] = set()
         self._wake = asyncio.Event()
+        self._deliveries = Deliveries(platform)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then let running work end for a moment, and give the leases back."""
@@ -65,6 +69,7 @@ class Engine:
             self._forever(self._listen, 1),
             self._forever(self._renew, self._settings.lease_seconds / 3),
             self._forever(self._sweep_mails, self._settings.sweep_seconds),
+            self._deliveries.run(),
             self._forever(self._obey_operators, _LOOK_SECONDS),
             self._forever(self._drop_archives, _ARCHIVES_SECONDS),
             self._forever(self._close_left_runs, _LEFT_RUNS_SECONDS),
@@ -187,8 +192,8 @@ class Engine:
             logger.warning("booking %d: the failure was not written down: %s", claim.booking_id, _summary(error))
 
     async def _listen(self) -> None:
-        async for _ in self._platform.database.listen():
-            self._wake.set()
+        async for said in self._platform.database.listen():
+            (self._deliveries.due if said == DELIVERIES else self._wake).set()
 
     async def _renew(self) -> None:
         if not self._running:
@@ -204,6 +209,7 @@ class Engine:
 
     async def _drop_archives(self) -> None:
         await drop_expired_archives()
+        await forget_old_deliveries(self._platform)
 
     async def _close_left_runs(self) -> None:
         await close_left_runs(self._platform, self._recorder, self._running)

@@ -11,6 +11,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from models.door_tables import WebhookDelivery
 from models.errors import Stale
 from models.rules.booking import FINAL_STATES, BookingState, MailKind, Work, due_work
 from models.store.bookings import announce_work
@@ -162,7 +163,7 @@ async def release_booking(session: AsyncSession, booking_id: int, owner: str) ->
 
 async def release_leases(session: AsyncSession, owner: str) -> None:
     """Give up all leases of an engine that stops, so that others take over at once."""
-    for table in (Booking, Mail):
+    for table in (Booking, Mail, WebhookDelivery):
         await session.execute(
             update(table).where(col(table.lease_owner) == owner).values(lease_owner=None, lease_until=None)
         )

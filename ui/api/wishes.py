@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from models.errors import Refused
 from models.rules.addresses import check_address
-from models.rules.partner_addresses import check_return_url, check_webhook_url, is_loopback_host
+from models.rules.partner_addresses import check_return_url, check_webhook_url
 from models.rules.people import check_company, check_name, check_partner_user
 from models.settings import Settings
 from ui.api.errors import InputRefused, field_problems
@@ -58,7 +57,7 @@ def rule_problems(wish: Mapping[str, Any], settings: Settings) -> list[FieldProb
         "company": check_company,
         "partner_user": check_partner_user,
         "return_url": lambda text: text and check_return_url(text),
-        "url": lambda text: check_webhook_url(text, takes_loopback=is_of_this_machine(settings)),
+        "url": lambda text: check_webhook_url(text, takes_loopback=settings.is_of_this_machine),
     }
     problems = []
     for field, check in checks.items():
@@ -70,11 +69,6 @@ def rule_problems(wish: Mapping[str, Any], settings: Settings) -> list[FieldProb
         except Refused as error:
             problems.append(FieldProblem(field=field, reason=error.reason, message=error.message))
     return problems
-
-
-def is_of_this_machine(settings: Settings) -> bool:
-    """Whether the platform serves its own machine alone: one to develop with, in nobody's way."""
-    return is_loopback_host(urlsplit(settings.url("api")).hostname or "")
 
 
 def _check_workshop_key(key: str) -> None:
