@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from models.errors import Stale, StepFailed
 from models.rules.booking import OPEN_STATES, BookingEvent, BookingState
+from models.settings import Settings
 from models.store.badges import award_earned_badges
 from models.store.bookings import BookingDetails, log_step, move, record_work
-from models.tables import utc_now
+from models.tables import Booking, utc_now
 from tasks.recording import step
 from tasks.running_platform import current_platform
 from tasks.seats import collect_seat, lock_seat, wipe_seat
@@ -23,14 +24,18 @@ async def begin_expiring(booking_id: int) -> None:
     """Note that the end is near; the reminder is promised."""
     platform = current_platform()
     booking = (await platform.details(booking_id)).booking
+    now = utc_now()
     async with platform.database.transaction() as session:
         await move(
             session,
             booking_id,
             BookingState(booking.state),
             BookingEvent.REMIND,
-            utc_now(),
+            now,
             owner=platform.owner,
+            # A session that was made longer is reminded again.
+            mail_round=booking.extensions,
+            mail_data={"hours_left": _hours_left(booking, min(now, booking.due_at), platform.settings)},
             due_at=booking.ends_at,
         )
 
@@ -118,6 +123,10 @@ async def reset_seat(booking_id: int) -> None:
         )
         if state is BookingState.ENDING:
             await award_earned_badges(session, booking.booking.email_key, booking_id, now)
+
+
+def _hours_left(booking: Booking, now: datetime, settings: Settings) -> float:
+    return (booking.ends_at - now).total_seconds() / settings.hour_seconds if booking.ends_at else 0
 
 
 async def _closing(booking_id: int) -> BookingDetails:

@@ -1,4 +1,4 @@
-"""Composing the mails of a booking: text and HTML from the templates in tasks/templates/mail/."""
+"""Composing the mails to students: text and HTML from the templates in tasks/templates/mail/."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import quote
 import jinja2
 
 from models.errors import Refused
-from models.rules.badges import Rung, next_rung
+from models.rules.badges import Rung, earns_badge, next_rung
 from models.rules.booking import MailKind
 from models.rules.colors import readable, text_on
 from models.rules.completion import completion_percent
@@ -36,6 +36,7 @@ _NEEDED = {
     MailKind.CREDENTIALS: ("username", "password", "session_url"),
     MailKind.REMINDER: ("username", "session_url"),
     MailKind.SPECIAL_BADGE: ("rung",),
+    MailKind.OFFER: ("place_url", "offer_until"),
 }
 
 
@@ -78,7 +79,7 @@ class MailContext:
     duration_hours: float
     catalog_url: str = ""
     workshop_url: str = ""  # its page in the catalog, where it can be booked (again)
-    booking_url: str = ""  # the page to follow the booking and to end it
+    own_page_url: str = ""  # the student's own page, to follow the session, to make it longer and to end it
     session_url: str = ""  # where the student starts to work
     replay_url: str = ""
     username: str = ""
@@ -90,15 +91,24 @@ class MailContext:
     cells_total: int | None = None
     badge_title: str = ""
     badge_picture_url: str = ""
+    badge_url: str = ""  # the page that proves it
     archive_url: str = ""
     archive_days: float = 0
     archive_until: datetime | None = None
     rung: Rung | None = None
+    extension_hours: float = 0  # by how long the student may make the session longer; 0: not
+    place_url: str = ""  # the page of a place in a line: where it is, and what is offered
+    position: int | None = None
+    offer_hours: float = 0
+    offer_until: datetime | None = None
+    round: int = 0  # which mail of its kind for the same booking it is, from 0
 
     @property
     def has_badge(self) -> bool:
-        """Whether the session earns its badge: something was done, or there was nothing to measure."""
-        return self.was_opened and (not self.cells_total or bool(self.cells_executed))
+        """Whether the session earns its badge."""
+        return earns_badge(
+            was_opened=self.was_opened, cells_executed=self.cells_executed, cells_total=self.cells_total
+        )
 
     @property
     def next_rung(self) -> Rung | None:
@@ -123,8 +133,7 @@ class MailContext:
     @property
     def share_url(self) -> str:
         """Where LinkedIn takes the news; empty when there is no page to share."""
-        page = self.catalog_url if self.rung else self.workshop_url or self.catalog_url
-        return LINKEDIN_SHARE + quote(page, safe="") if page else ""
+        return LINKEDIN_SHARE + quote(self.badge_url, safe="") if self.badge_url else ""
 
 
 def branding(settings: Settings) -> Branding:
@@ -144,8 +153,8 @@ def branding(settings: Settings) -> Branding:
 def compose(kind: MailKind, recipient: str, context: MailContext, branding: Branding) -> EmailMessage:
     """Return a mail to `recipient` (an address as `check_address` returns it), as text and as HTML.
 
-    Its Message-ID depends on the booking, the kind and the sender's domain alone, so that a mail that is
-    sent twice can be recognised; it begins with the kind.
+    Its Message-ID depends on the reference, the kind, the round and the sender's domain alone, so that a mail
+    that is sent twice can be recognised; it begins with the kind.
 
     Raises:
         Refused: mail_incomplete, when the context lacks what the kind is about; mail_address_wrong, when
@@ -163,7 +172,7 @@ def compose(kind: MailKind, recipient: str, context: MailContext, branding: Bran
     values: dict[str, Any] = {"mail": shown, "brand": branding}
     subject, _, text = _template(f"{kind}.txt.j2").render(values).partition("\n")
     html = _template(f"{kind}.html.j2").render(values, subject=subject)
-    message = _headers(kind, recipient, shown.reference, branding)
+    message = _headers(kind, recipient, shown, branding)
     message["Subject"] = subject.strip()
     # Quoted-printable: no server on the way has a reason to recode it, and no line is too long.
     message.set_content(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", cte="quoted-printable")
@@ -185,7 +194,7 @@ def _link(text: str, *, needs_path: bool = False) -> str:
     return web_address(plain_line(text), needs_path=needs_path)
 
 
-def _headers(kind: MailKind, recipient: str, reference: str, branding: Branding) -> EmailMessage:
+def _headers(kind: MailKind, recipient: str, mail: MailContext, branding: Branding) -> EmailMessage:
     message = EmailMessage(policy=MAIL_POLICY)
     try:
         sender = Address(display_name=branding.name, addr_spec=branding.sender)
@@ -199,7 +208,8 @@ def _headers(kind: MailKind, recipient: str, reference: str, branding: Branding)
             reason="mail_address_wrong",
         ) from None
     # The reference opens the booking's page, and mail servers log Message-IDs: only its digest goes there.
-    digest = hashlib.sha256(f"{reference}/{kind}".encode()).hexdigest()[:20]
+    named = f"{mail.reference}/{kind}" + (f"/{mail.round}" if mail.round else "")
+    digest = hashlib.sha256(named.encode()).hexdigest()[:20]
     message["Message-ID"] = f"<{kind}.{digest}@{sender.domain}>"
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Auto-Submitted"] = "auto-generated"

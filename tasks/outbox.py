@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from email.message import EmailMessage
 
 from models.errors import Refused, StepFailed, WodError
 from models.rules.booking import retry_delay
 from models.store.bookings import log_step
+from models.store.waiting import place_by_id
 from models.store.work import MailClaim, claim_mail, mark_mail_sent, postpone_mail
 from models.tables import utc_now
-from tasks.booking_mail import booking_mail
+from tasks.booking_mail import booking_mail, waiting_mail
 from tasks.recording import step
 from tasks.running_platform import Platform, current_platform
 
@@ -37,15 +39,22 @@ async def sweep_outbox(limit: int) -> int:
     return await _send_due(limit, None)
 
 
-async def _send_due(limit: int, booking_id: int | None) -> int:
+async def send_line_mails(limit: int) -> int:
+    """Send up to `limit` due mails to people who wait in lines; return how many the mail server took."""
+    return await _send_due(limit, None, of_lines=True)
+
+
+async def _send_due(limit: int, booking_id: int | None, *, of_lines: bool = False) -> int:
     """Claim and send one mail after the other: those of a booking arrive in the order of their promise."""
     platform = current_platform()
-    rest = timedelta(seconds=SWEEP_AFTER_SECONDS if booking_id is None else 0)
+    rest = timedelta(seconds=0 if booking_id is not None or of_lines else SWEEP_AFTER_SECONDS)
     sent = 0
     for _ in range(limit):
         now = utc_now()
         async with platform.database.transaction() as session:
-            claim = await claim_mail(session, platform.owner, now, _lease(platform), now - rest, booking_id)
+            claim = await claim_mail(
+                session, platform.owner, now, _lease(platform), now - rest, booking_id, of_lines=of_lines
+            )
         if claim is None:
             break
         sent += await _send(platform, claim)
@@ -55,8 +64,7 @@ async def _send_due(limit: int, booking_id: int | None) -> int:
 async def _send(platform: Platform, claim: MailClaim) -> bool:
     settings = platform.settings
     try:
-        message = booking_mail(settings, await platform.details(claim.booking_id), claim.kind, claim.data)
-        await platform.mailer.send(message)
+        await platform.mailer.send(await _message(platform, claim))
     except Exception as caught:
         error = caught if isinstance(caught, WodError) else _unexpected(caught)
         now = utc_now()
@@ -64,15 +72,15 @@ async def _send(platform: Platform, claim: MailClaim) -> bool:
         wait = retry_delay(claim.attempts + 1, settings.retry_first_seconds, settings.retry_longest_seconds)
         final = isinstance(error, Refused) or too_old
         logger.warning(
-            "mail %s of booking %d was not sent (%s)%s",
+            "mail %s of %s was not sent (%s)%s",
             claim.kind,
-            claim.booking_id,
+            f"booking {claim.booking_id}" if claim.booking_id else f"place {claim.waiting_entry_id} in a line",
             error.reason,
             "; given up" if final else f"; next attempt in {wait.total_seconds():.0f} s",
         )
         async with platform.database.transaction() as session:
             await postpone_mail(session, claim, platform.owner, now, None if final else wait, error.message)
-            if final:
+            if final and claim.booking_id is not None:
                 await log_step(
                     session,
                     claim.booking_id,
@@ -84,6 +92,18 @@ async def _send(platform: Platform, claim: MailClaim) -> bool:
     async with platform.database.transaction() as session:
         await mark_mail_sent(session, claim.mail_id, platform.owner, utc_now())
     return True
+
+
+async def _message(platform: Platform, claim: MailClaim) -> EmailMessage:
+    settings, now = platform.settings, utc_now()
+    if claim.booking_id is not None:
+        booking = await platform.details(claim.booking_id)
+        return booking_mail(settings, booking, claim.kind, claim.data, now, mail_round=claim.round)
+    if claim.waiting_entry_id is None:
+        raise ValueError("a mail belongs to a booking or to a place in a line")
+    async with platform.database.transaction() as session:
+        place = await place_by_id(session, claim.waiting_entry_id, settings.hour_seconds, now)
+    return waiting_mail(settings, place, claim.kind, now)
 
 
 def _unexpected(error: Exception) -> StepFailed:

@@ -26,6 +26,8 @@ MINIMAL = MailContext(
     password="p4ss-w0rd",
     session_url=f"{SITE}/hub",
     rung=rung_of(3),
+    place_url=f"{SITE}/waiting?place=p1",
+    offer_until=ENDS_AT,
 )
 FULL = MailContext(
     reference="vXq7ZfHq1u0",
@@ -34,7 +36,7 @@ FULL = MailContext(
     duration_hours=4,
     catalog_url=SITE,
     workshop_url=f"{SITE}/workshop?workshop=WKSHP-GIT101&x=1",
-    booking_url=f"{SITE}/booking?booking=vXq7ZfHq1u0",
+    own_page_url=f"{SITE}/session?link=InZYcTdaZkhxMXUwIg.aSLx9A.k3J",
     session_url=f"{SITE}/hub/login?username=student12&next=%2Flab",
     replay_url="https://youtu.be/21Ppary3WiI",
     username="student12",
@@ -48,6 +50,12 @@ FULL = MailContext(
     archive_days=14,
     archive_until=ENDS_AT + timedelta(days=14),
     rung=rung_of(5),
+    badge_url=f"{SITE}/badge?code=WyJ3b3Jrc2hvcCIsMTJd.k3J",
+    extension_hours=1,
+    place_url=f"{SITE}/waiting?place=pXq7ZfHq1u0",
+    position=3,
+    offer_hours=0.5,
+    offer_until=ENDS_AT,
 )
 PLAIN = branding(Settings(mail_sender="workshops@wod.example.com"))
 BRANDED = branding(

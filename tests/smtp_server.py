@@ -96,7 +96,7 @@ def a_mail(reference: str = "r1") -> EmailMessage:
         student_name="Ana",
         workshop_title="L'été des données \u2013 “grand”",
         duration_hours=4,
-        booking_url="https://wod.example.com/booking",
+        own_page_url="https://wod.example.com/session",
     )
     brand = branding(Settings(mail_sender="workshops@wod.example.com"))
     return compose(MailKind.WELCOME, "ana@example.com", context, brand)

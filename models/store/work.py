@@ -14,7 +14,7 @@ from sqlmodel import col
 from models.door_tables import WebhookDelivery
 from models.errors import Stale
 from models.rules.booking import FINAL_STATES, BookingState, MailKind, Work, due_work
-from models.store.bookings import announce_work
+from models.store.bookings import announce_work, known_id
 from models.tables import Booking, BookingLog, Mail, Seat
 
 _FINAL = [state.value for state in FINAL_STATES]
@@ -33,11 +33,13 @@ class BookingClaim:
 
 @dataclass(frozen=True)
 class MailClaim:
-    """A mail of the outbox that the caller's lease covers."""
+    """A mail of the outbox that the caller's lease covers: of a booking, or of a place in a line."""
 
     mail_id: int
-    booking_id: int
+    booking_id: int | None
+    waiting_entry_id: int | None
     kind: MailKind
+    round: int
     data: dict[str, Any]
     attempts: int
     created_at: datetime
@@ -176,8 +178,10 @@ async def claim_mail(
     lease: timedelta,
     due_before: datetime,
     booking_id: int | None = None,
+    *,
+    of_lines: bool = False,
 ) -> MailClaim | None:
-    """Take a lease on the longest promised due mail that nobody holds, of one booking if given."""
+    """Take a lease on the longest promised due mail that nobody holds; of one booking, or of lines, if wished."""
     due = (
         select(Mail)
         .where(
@@ -192,6 +196,8 @@ async def claim_mail(
     )
     if booking_id is not None:
         due = due.where(col(Mail.booking_id) == booking_id)
+    if of_lines:
+        due = due.where(col(Mail.waiting_entry_id).is_not(None))
     mail = await session.scalar(due)
     if mail is None:
         return None
@@ -229,6 +235,13 @@ def _booking_claim(row: Booking, now: datetime) -> BookingClaim | None:
 
 
 def _mail_claim(row: Mail) -> MailClaim:
-    if row.id is None or row.booking_id is None:
-        raise ValueError("a stored mail has an id and a booking")
-    return MailClaim(row.id, row.booking_id, MailKind(row.kind), row.data, row.attempts, row.created_at)
+    return MailClaim(
+        known_id(row.id),
+        row.booking_id,
+        row.waiting_entry_id,
+        MailKind(row.kind),
+        row.round,
+        row.data,
+        row.attempts,
+        row.created_at,
+    )

@@ -15,17 +15,25 @@ from tasks.mail import Branding, MailContext, compose
 
 # What each kind has to tell, in both of its parts.
 TOLD = {
-    MailKind.WELCOME: ["4 hours", FULL.replay_url, FULL.booking_url],
+    MailKind.WELCOME: ["4 hours", FULL.replay_url, FULL.own_page_url],
     MailKind.CREDENTIALS: [
         "4 hours",
         FULL.username,
         FULL.password,
         FULL.session_url,
         FULL.replay_url,
-        FULL.booking_url,
+        FULL.own_page_url,
         "Monday 23 November 2026, 18:05 UTC",
     ],
-    MailKind.REMINDER: ["1 hour", FULL.username, FULL.password, FULL.session_url, "18:05 UTC", "Download"],
+    MailKind.REMINDER: [
+        "1 hour",
+        FULL.username,
+        FULL.password,
+        FULL.session_url,
+        "18:05 UTC",
+        "Download",
+        "Need more time",
+    ],
     MailKind.THANKS: [
         "42 of its 60 code cells, that is 70%",
         FULL.badge_title,
@@ -33,12 +41,16 @@ TOLD = {
         FULL.archive_url,
         "14 days",
         "7 December 2026",
-        "https://www.linkedin.com/sharing/share-offsite/?url=https%3A%2F%2Fwod.example.com",
+        "https://www.linkedin.com/sharing/share-offsite/?url=https%3A%2F%2Fwod.example.com%2Fbadge%3Fcode%3D",
+        FULL.badge_url,
         FULL.catalog_url,
         "https://feedback.example.com/?a=1&b=2",
     ],
     MailKind.APOLOGY: ["did not do its part in time", FULL.workshop_url, "free again"],
-    MailKind.SPECIAL_BADGE: ["Expert", "5", "Hero", FULL.badge_picture_url, "linkedin.com", FULL.catalog_url],
+    MailKind.SPECIAL_BADGE: ["Expert", "5", "Hero", FULL.badge_url, "linkedin.com", FULL.catalog_url],
+    MailKind.WAITING: ["number 3", "30 minutes", "4 hours", FULL.place_url, FULL.replay_url],
+    MailKind.OFFER: ["Monday 23 November 2026, 18:05 UTC", "4 hours", FULL.place_url],
+    MailKind.OFFER_MISSED: ["18:05 UTC", "No harm done", FULL.workshop_url],
 }
 
 
@@ -47,7 +59,8 @@ def test_a_mail_tells_everything_in_text_and_in_html(kind: MailKind) -> None:
     message = mail(kind)
     text, page = part(message, "plain"), Page(part(message, "html"))
     shown = page.text + " " + " ".join(page.links)
-    for told in [*TOLD[kind], FULL.student_name, "https://chat.example.com/wod", "https://dev.example.com/"]:
+    everywhere = [FULL.student_name, FULL.own_page_url, "https://chat.example.com/wod", "https://dev.example.com/"]
+    for told in [*TOLD[kind], *everywhere]:
         assert told in " ".join(text.split()), told
         assert told in shown, told
     if kind is not MailKind.SPECIAL_BADGE:
@@ -108,6 +121,7 @@ def test_a_message_id_belongs_to_a_booking_and_a_kind_and_gives_neither_away() -
         assert mail(kind, replace(FULL, student_name="Someone"))["Message-ID"] == message_id
         assert mail(kind, replace(FULL, reference="other"))["Message-ID"] != message_id
         assert FULL.reference not in message_id
+        assert mail(kind, replace(FULL, round=1))["Message-ID"] != message_id
 
 
 @pytest.mark.parametrize(
@@ -119,11 +133,18 @@ def test_a_message_id_belongs_to_a_booking_and_a_kind_and_gives_neither_away() -
         (MailKind.REMINDER, "username"),
         (MailKind.REMINDER, "session_url"),
         (MailKind.SPECIAL_BADGE, "rung"),
+        (MailKind.OFFER, "place_url"),
+        (MailKind.OFFER, "offer_until"),
     ],
 )
 def test_a_mail_that_lacks_its_point_is_not_written(kind: MailKind, name: str) -> None:
     with pytest.raises(Refused) as refusal:
-        compose(kind, "ana@example.com", replace(FULL, **{name: None if name == "rung" else ""}), PLAIN)
+        compose(
+            kind,
+            "ana@example.com",
+            replace(FULL, **{name: "" if isinstance(getattr(FULL, name), str) else None}),
+            PLAIN,
+        )
     assert refusal.value.reason == "mail_incomplete"
     assert name in refusal.value.message
 
