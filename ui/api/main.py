@@ -31,6 +31,8 @@ from ui.api import (
 )
 from ui.api.errors import PROBLEM_MEDIA_TYPE, install_handlers
 from ui.api.guard import Guard, configure_logging
+from ui.api.legacy.attempts import Attempts
+from ui.api.legacy.routers import ROUTERS as LEGACY_ROUTERS
 from ui.api.partner_access import KeyLimiter
 from ui.api.parts import problem_answers
 from ui.api.popularity import Popularity
@@ -69,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = chosen
     app.state.key_limiter = KeyLimiter()
     app.state.popularity = Popularity()
+    app.state.attempts = Attempts(chosen.login_rate)
     for part in (
         workshops,
         pictures,
@@ -82,6 +85,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs,
     ):
         app.include_router(part.router)
+    for router in LEGACY_ROUTERS:
+        app.include_router(router)
     install_handlers(app)
     app.add_middleware(Rates, settings=chosen)
     app.add_middleware(

@@ -29,6 +29,9 @@ async def _popularity(request: Request) -> Popularity:
     return popularity
 
 
+# The tag of operations that answer as the existing system does, in shapes of their own.
+COMPATIBLE = "existing system"
+
 SettingsHere = Annotated[Settings, Depends(_settings)]
 DatabaseHere = Annotated[Database, Depends(_database)]
 PopularityHere = Annotated[Popularity, Depends(_popularity)]
@@ -166,10 +169,11 @@ def problem_answers(schema: dict[str, Any], media_type: str) -> None:
     for path in schema["paths"].values():
         for operation in path.values():
             answers: dict[str, dict[str, Any]] = operation["responses"]
+            has_problems = COMPATIBLE not in operation.get("tags", ())
             if "HTTPValidationError" in str(answers.get("422")):
                 del answers["422"]
             for status, answer in answers.items():
-                if status >= "400" and "application/json" in answer.get("content", {}):
+                if has_problems and status >= "400" and "application/json" in answer.get("content", {}):
                     answer["content"] = {media_type: answer["content"]["application/json"]}
             known = answers.setdefault("429", too_many)
             known["content"] = too_many["content"] | known.get("content", {})
