@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.stack_values import (
     AccountName,
     HostAndPort,
+    HttpsAddress,
     MachineAddress,
     MachineName,
     MailAddress,
@@ -99,9 +100,16 @@ class CertificatesEntry(Section):
 
     source: Literal["internal", "acme", "files"] = Field(
         "internal",
-        description="`internal`: an authority of the stack's own; `acme`: Let's Encrypt; `files`: yours.",
+        description="`internal`: an authority of the stack's own; `acme`: Let's Encrypt, or another authority that"
+        " speaks ACME; `files`: yours.",
     )
     email: SomeMailAddress = Field("", description="With `acme`: the address that the authority writes to.")
+    directory: HttpsAddress = Field(
+        "", description="With `acme`: the address of another authority's directory; empty: Let's Encrypt."
+    )
+    authority: str = Field(
+        "", description="With `directory`: file of that authority's certificates, from this file's folder."
+    )
     folder: str = Field(
         "", description="With `files`: folder of MACHINE.crt and MACHINE.key, from this file's folder."
     )

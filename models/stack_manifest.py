@@ -179,8 +179,9 @@ def _from_folder(manifest: StackManifest, folder: Path) -> StackManifest:
     # A git address is no folder here, and stays as it is.
     workshops = tuple(str(folder / each) if (folder / each).exists() else each for each in manifest.workshops)
     certificates = manifest.certificates
-    if certificates.folder:
-        certificates = certificates.model_copy(update={"folder": str(folder / certificates.folder)})
+    given = {"folder": certificates.folder, "authority": certificates.authority}
+    absolute = {field: str(folder / path) for field, path in given.items() if path}
+    certificates = certificates.model_copy(update=absolute)
     return manifest.model_copy(update={"workshops": workshops, "certificates": certificates})
 
 

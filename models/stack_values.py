@@ -99,6 +99,21 @@ def _web_address(text: str) -> str:
     return f"{parts.scheme}://{bracketed}" + (f":{port}" if port else "")
 
 
+def _https_address(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), "", None
+    is_right = parts.scheme == "https" and port != 0 and "@" not in parts.netloc and not parts.fragment
+    if _UNSHOWN.search(text) or not is_right or not (_is_host(host) or _is_address(host)):
+        remedy = "Write its https address, such as https://ca.example.org/acme/acme/directory."
+        raise _wrong(f"is {shown(text)}, not the address of an authority's directory", remedy)
+    return text
+
+
 def _host_and_port(text: str) -> str:
     host, _, port = text.rpartition(":")
     is_host = _is_host(host) or _is_address(host.removeprefix("[").removesuffix("]"))
@@ -143,6 +158,7 @@ ManagementAccount = Annotated[AccountName, AfterValidator(_management_account)]
 MachineName = Annotated[str, AfterValidator(_machine_name), _pattern(_HOST)]
 MachineAddress = Annotated[str, AfterValidator(_machine_address)]
 WebAddress = Annotated[str, AfterValidator(_web_address), _pattern(r"^(?:https?://[^\s/?#@]+/?)?$")]
+HttpsAddress = Annotated[str, AfterValidator(_https_address), _pattern(r"^(?:https://[^\s#@]+)?$")]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port), _pattern(r"^(?:\S+:[0-9]{1,5})?$")]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 SomeMailAddress = Annotated[str, AfterValidator(_some_mail_address)]

@@ -28,13 +28,21 @@ class OwnCertificates:
 def read_certificate_files(stack: StackManifest, now: datetime) -> OwnCertificates:
     """Return the certificates of all machines that are reached by https; none with certificates from elsewhere.
 
+    Of an authority that gives them by ACME, its own are returned, if machines have to be told.
+
     Raises Refused (certificates_wrong) with all that is wrong with any of them.
     """
+    wrong: list[str] = []
+    if stack.certificates.source == "acme" and stack.certificates.authority:
+        file = Path(stack.certificates.authority)
+        authorities = _authorities(file, wrong)
+        _refuse(wrong, file)
+        return OwnCertificates(authorities=authorities)
     if stack.certificates.source != "files":
         return OwnCertificates()
     folder = Path(stack.certificates.folder)
-    wrong: list[str] = []
-    authorities = _authorities(folder / AUTHORITY_FILE, wrong)
+    own_authority = folder / AUTHORITY_FILE
+    authorities = _authorities(own_authority, wrong) if own_authority.exists() else ()
     trusted = [*authorities, *([_TRUSTED.read_text()] if _TRUSTED.is_file() else [])]
     found: dict[str, CertifiedKey] = {}
     for machine in stack.machine_names:
@@ -44,19 +52,23 @@ def read_certificate_files(stack: StackManifest, now: datetime) -> OwnCertificat
             if all(found[machine]):
                 problems = find_certificate_problems(found[machine], names, "".join(trusted), now)
                 wrong += [f"{file}: {problem}" for problem in problems]
-    if wrong:
-        raise Refused(
-            "\n".join([*wrong, f"Put right what is in {folder}; nothing was changed on any machine."]),
-            reason="certificates_wrong",
-        )
+    _refuse(wrong, folder)
     return OwnCertificates(found, authorities)
 
 
+def _refuse(wrong: list[str], place: Path) -> None:
+    if wrong:
+        raise Refused(
+            "\n".join([*wrong, f"Put right what is in {place}; nothing was changed on any machine."]),
+            reason="certificates_wrong",
+        )
+
+
 def _authorities(file: Path, wrong: list[str]) -> tuple[str, ...]:
-    if not file.exists():
+    if not (text := _read(file, wrong)):
         return ()
     try:
-        return split_certificates(_read(file, wrong))
+        return split_certificates(text)
     except ValueError:
         wrong.append(f"{file}: It holds no certificate in PEM.")
         return ()

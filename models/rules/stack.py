@@ -166,20 +166,26 @@ def _unencrypted_at(way: Way, remedy: str) -> Finding:
 
 
 def _certificates(values: Values) -> Iterator[Finding]:
-    source = values.get(("certificates", "source"))
+    source, directory = values.get(("certificates", "source")), values.get(("certificates", "directory"))
     for field, needed_by, meaning in (
-        ("email", "acme", "the address to which the authority writes"),
+        ("email", "acme", "the address to which the authority writes" if directory == "" else ""),
+        ("directory", "acme", ""),
+        ("authority", "acme", ""),
         ("folder", "files", "the folder of MACHINE.crt and MACHINE.key"),
     ):
         way = ("certificates", field)
         given = values.get(way)
-        if source == needed_by and given == "":
+        if source == needed_by and given == "" and meaning:
             yield Finding(way, f"`{label(way)}` is missing: {source} needs it.", f"Write {meaning}.")
         elif source and source != needed_by and given:
             what = f"`{label(way)}` is not used with `source: {source}`."
             yield Finding(way, what, f"Remove it, or write `source: {needed_by}`.", Severity.WARNING)
-    if source == "acme":
+    if source == "acme" and directory == "":
         yield from _unknown_to_authorities(values)
+        if values.get(("certificates", "authority")):
+            what = "`certificates.authority` is not used without `directory`: Let's Encrypt is known."
+            remedy = "Write the `directory` of the authority, or remove it."
+            yield Finding(("certificates", "authority"), what, remedy, Severity.WARNING)
 
 
 def _unknown_to_authorities(values: Values) -> Iterator[Finding]:
@@ -189,7 +195,10 @@ def _unknown_to_authorities(values: Values) -> Iterator[Finding]:
             host = urlsplit(external).hostname or machine
             if not _is_public(host):
                 what = f"`{label(way[:-1])}`: no public authority certifies {host}."
-                remedy = "Write an `external` address with a public name, or `source: internal`."
+                remedy = (
+                    "Write an `external` address with a public name, `source: internal`, or the `directory` of an"
+                    " authority of your own."
+                )
                 yield Finding((*way[:-1], "external") if external else way, what, remedy)
 
 

@@ -45,8 +45,7 @@ def gate(context: RoleContext, machine: str, name: str, sites: list[Site], *, wh
         "Caddyfile",
         sites=[(address, site) for site in sites for address in _addresses(site, machine, uses_acme=uses_acme)],
         folder=folder,
-        acme=uses_acme,
-        acme_email=context.stack.certificates.email if uses_acme else "",
+        acme=context.stack.certificates if uses_acme else None,
     )
     is_low_port = uses_acme or any(site.port < 1024 for site in sites)
     service = fill("gate.service", what=what, home=_HOME, folder=folder, is_low_port=is_low_port)

@@ -114,14 +114,15 @@ def test_a_backup_that_is_damaged_is_told_and_nothing_is_lost(stack):
 
 
 async def test_with_acme_a_machine_is_known_by_its_own_name_all_the_same(stack):
-    """No authority can be asked here: what is not certified is not served, and the own name is."""
+    """An authority that does not answer: what is not certified is not served, and the own name is."""
     machine, public = stack.machine, "labs.example.org"
     text = stack.file.read_text().replace(
         "number: 1", f"number: 1\n    port: 8443\n    external: https://{public}"
     )
     for section in ("api", "frontend"):
         text = text.replace(f"{section}:\n", f"{section}:\n  external: https://{section}.example.org\n")
-    manifest, problems = parse_stack(f"{text}certificates: {{source: acme, email: a@example.org}}\n", "stack.yaml")
+    source = "certificates: {source: acme, directory: 'https://127.0.0.1:9'}\n"
+    manifest, problems = parse_stack(text + source, "stack.yaml")
     assert manifest, problems
     context = await imagined_context(manifest)
     written = {each.path: each for each in ROLES["backend"](context, machine.name) if isinstance(each, File)}
@@ -132,10 +133,7 @@ async def test_with_acme_a_machine_is_known_by_its_own_name_all_the_same(stack):
     caddyfile = (
         written["/etc/wod/gate-hub/Caddyfile"].content.decode().replace("/etc/wod/gate-hub", "/etc/wod/trial")
     )
-    # Its authority is nobody.
-    (trial / "Caddyfile").write_text(
-        caddyfile.replace("admin off", "admin off\n    acme_ca https://127.0.0.1:9", 1)
-    )
+    (trial / "Caddyfile").write_text(caddyfile)
     with_it = ["--adapter", "caddyfile", "--config", "/etc/wod/trial/Caddyfile"]
     machine.run(["caddy", "validate", *with_it])
     machine.run(["systemd-run", "--quiet", "--unit", "trial", "-E", "HOME=/run/trial", "caddy", "run", *with_it])

@@ -90,7 +90,7 @@ def test_what_holds_without_being_written() -> None:
         "frontend": {"machine": "front.local", "port": 8000, "protocol": "https", "external": ""},
         "appliances": (),
         "mail": {"sender": "wodmailer@local", "relay_port": 9000, "smart_host": ""},
-        "certificates": {"source": "internal", "email": "", "folder": ""},
+        "certificates": {"source": "internal", "email": "", "directory": "", "authority": "", "folder": ""},
         "backup": {"keep_days": 14, "hour": 3},
         "workshops": (),
         "settings": {},
@@ -134,7 +134,8 @@ def test_what_is_commented_out_in_the_reference_can_be_written() -> None:
     ]
     text = "\n".join(line.replace("#   - ", "  - ") for line in whole)
     stack, problems = parse_stack(text.replace("source: internal", "source: files"), "stack.yaml")
-    assert [problem.field for problem in problems] == ["certificates.email"]
+    of_acme = [f"certificates.{field}" for field in ("email", "directory", "authority")]
+    assert [problem.field for problem in problems] == of_acme
     assert stack is not None
     assert stack.appliances
     assert stack.workshops
@@ -263,6 +264,8 @@ def value(field: str, content: str, text: str = STACK) -> str:
         ("mail.smart_host", "smtp.example.org:0", "smtp.example.org:587"),
         ("certificates.source", "self", "'internal', 'acme' or 'files'"),
         ("certificates.email", "nobody", "workshops@example.org"),
+        ("certificates.directory", "http://ca.example.org/directory", "https://ca.example.org/acme"),
+        ("certificates.directory", "ca.example.org", "https://ca.example.org/acme"),
         ("backup.keep_days", "0", "1 or more"),
         ("backup.hour", "24", "23 or less"),
         ("backup", "daily", "indented"),
@@ -416,9 +419,21 @@ def test_a_public_authority_certifies_public_names(host, is_known) -> None:
     assert [problem.field for problem in problems] == ([] if is_known else ["frontend.external"])
 
 
+def test_an_authority_of_the_operators_certifies_any_name_and_needs_no_address() -> None:
+    text = (
+        STACK + "certificates: {source: acme, directory: 'https://ca.local/acme/directory', authority: ca.crt}\n"
+    )
+    assert found(text) == []
+
+
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
+        (value("certificates.directory", "https://ca.local/directory"), ["certificates.directory"]),
+        (
+            PUBLIC + "certificates: {source: acme, email: a@example.org, authority: ca.crt}\n",
+            ["certificates.authority"],
+        ),
         (value("frontend.protocol", "http"), ["frontend.protocol"]),
         (value("api.protocol", "http"), ["api.protocol"]),
         (value("backends.external", "http://labs.example.org"), ["backends[0].external"]),

@@ -80,6 +80,18 @@ def test_an_authority_that_is_none_is_told(stack, tmp_path):
         read_certificate_files(stack, utc_now())
 
 
+def test_the_authority_of_an_acme_directory_is_read_from_its_file(stack, tmp_path):
+    acme = {"source": "acme", "folder": "", "authority": str(tmp_path / "company.crt")}
+    stack = stack.model_copy(update={"certificates": stack.certificates.model_copy(update=acme)})
+    with pytest.raises(Refused, match=r"company\.crt: It can't be read"):
+        read_certificate_files(stack, utc_now())
+    both = AUTHORITY.chain + new_authority("the one before", utc_now()).chain
+    (tmp_path / "company.crt").write_text(both)
+    own = read_certificate_files(stack, utc_now())
+    assert own.of_machines == {}
+    assert "".join(own.authorities) == both
+
+
 def test_other_stacks_need_no_files(stack):
     internal = stack.certificates.model_copy(update={"source": "internal", "folder": ""})
     own = read_certificate_files(stack.model_copy(update={"certificates": internal}), utc_now())

@@ -25,6 +25,7 @@ REFERENCE = (EXAMPLES / "reference.yaml").read_text()
 ONE = (EXAMPLES / "one-machine.yaml").read_text()
 APPLIANCES = "appliances:\n  - {machine: app1.local}\n  - {machine: app2.local, containers: docker}\n"
 ACME = "certificates: {source: acme, email: operators@example.org}\n"
+DIRECTORY = "https://ca.local/acme/directory"
 
 STACKS = {
     "reference": REFERENCE,
@@ -37,6 +38,7 @@ STACKS = {
         "wod.local\n    number: 1", 'wod.local\n    number: 1\n    external: "https://labs.example.org"'
     ).replace("machine: wod.local\n\n", 'machine: wod.local\n  external: "https://wod.example.org"\n\n')
     + ACME,
+    "acme of an authority of the operator's": f"{ONE}certificates: {{source: acme, directory: '{DIRECTORY}'}}\n",
     "http": ONE.replace("machine: wod.local\n\n", "machine: wod.local\n  protocol: http\n\n"),
     "a smart host and low ports": REFERENCE.replace("port: 8000", "port: 443").replace(
         "relay_port: 9000", "smart_host: smtp.example.org:587\n  relay_port: 25"
@@ -332,6 +334,19 @@ def test_machines_trust_the_operators_authority_beside_the_stacks_own():
     assert trust.undo[-2:] == (f"{folder}/wod-test.crt", f"{folder}/wod-test-1.crt")
     [before] = [each for each in ROLES["base"](context, "be1.local") if isinstance(each, Command)]
     assert trust.digest != before.digest
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "asked"),
+    [
+        ("acme, one machine", "wod.example.org", "email operators@example.org"),
+        ("acme of an authority of the operator's", "wod.local", f"dir {DIRECTORY}"),
+    ],
+)
+def test_caddy_asks_the_authority_that_the_stack_names(name, machine, asked):
+    options = _content(name, machine, "/etc/wod/gate-hub/Caddyfile").partition("\n}\n")[0]
+    assert asked in options
+    assert "disable_tlsalpn_challenge" in options
 
 
 def test_with_acme_the_hubs_proxy_is_reached_through_caddy_alone():
