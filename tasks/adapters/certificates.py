@@ -98,6 +98,12 @@ def days_left(certified: CertifiedKey, now: datetime) -> float:
     return (_certificate(certified.chain).not_valid_after_utc - now) / timedelta(days=1)
 
 
+def days_in_all(certified: CertifiedKey) -> float:
+    """Return for how many days a certificate is good from its first to its last; ValueError when it is none."""
+    certificate = _certificate(certified.chain)
+    return (certificate.not_valid_after_utc - certificate.not_valid_before_utc) / timedelta(days=1)
+
+
 def checked_key(pem: str) -> str:
     """Return the private key unchanged; ValueError when it is none of the kind that is made here."""
     _private_key(pem)

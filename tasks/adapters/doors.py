@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from models.errors import StepFailed
-from tasks.adapters.certificates import CertifiedKey, days_left
+from tasks.adapters.certificates import CertifiedKey, days_in_all, days_left
 from tasks.adapters.trust import trust
 
 ASK_SECONDS = 20.0
@@ -36,6 +36,13 @@ class Answer(NamedTuple):
             return None
 
 
+class CertificateDays(NamedTuple):
+    """For how many days a certificate is good: from now, and in all."""
+
+    left: float
+    in_all: float
+
+
 class Doors:
     """Access to doors whose certificates must be of an authority that this machine trusts, or in `ca_file`.
 
@@ -50,8 +57,8 @@ class Doors:
         """Close the connections."""
         await self._client.aclose()
 
-    async def certificate_days(self, url: str, now: datetime) -> float:
-        """Return for how many days the certificate at an https address is good yet; its names are checked."""
+    async def certificate_days(self, url: str, now: datetime) -> CertificateDays:
+        """Return for how long the certificate at an https address is good; its names are checked."""
         host, port = urlsplit(url).hostname or "", urlsplit(url).port or 443
         try:
             async with asyncio.timeout(ASK_SECONDS):
@@ -60,7 +67,8 @@ class Doors:
             raise _explained(url, error) from None
         shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         writer.close()
-        return days_left(CertifiedKey("", ssl.DER_cert_to_PEM_cert(shown)), now)
+        certificate = CertifiedKey("", ssl.DER_cert_to_PEM_cert(shown))
+        return CertificateDays(days_left(certificate, now), days_in_all(certificate))
 
     async def ask(
         self, method: str, url: str, *, body: Any = None, login: tuple[str, str] | None = None

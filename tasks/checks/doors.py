@@ -11,22 +11,28 @@ from tasks.checkup import Checkup
 from tasks.verdicts import Verdict, bad, good, warning
 
 _LEAST_DAYS = 14
+# Of its life: authorities that speak ACME may give certificates for a day. Caddy renews one when a third is left.
+_LEAST_SHARE = 1 / 6
 _HUB_SECONDS = 10.0
 
 
 async def check_certificate(checkup: Checkup, url: str) -> list[Verdict]:
     """Tell whether an https address shows a certificate that is good, for its name, and for a while yet."""
     days = await checkup.doors.certificate_days(url, utc_now())
-    if days <= _LEAST_DAYS:
+    if days.left <= min(_LEAST_DAYS, days.in_all * _LEAST_SHARE):
         source = checkup.stack.certificates.source
         remedy = {
             "internal": "`wod install` makes a new one.",
             "acme": "Look why it is not renewed: `journalctl -u 'wod-gate-*'` on its machine.",
             "files": f"Put a new one into {checkup.stack.certificates.folder}, and run `wod install`.",
         }
-        return [bad(url, f"Its certificate ends in {days:.0f} days.", remedy[source])]
+        return [bad(url, f"Its certificate ends in {_span(days.left)}.", remedy[source])]
     host = urlsplit(url).hostname
-    return [good(url, f"Its certificate is good, for {host}, and for {days:.0f} days yet.")]
+    return [good(url, f"Its certificate is good, for {host}, and for {_span(days.left)} yet.")]
+
+
+def _span(days: float) -> str:
+    return f"{days:.0f} days" if days >= 2 else f"{days * 24:.0f} hours"
 
 
 async def check_catalog(checkup: Checkup, url: str) -> list[Verdict]:
