@@ -126,7 +126,9 @@ class RunningMachine:
         for old in (etc / "ssh").glob("ssh_host_*"):
             old.unlink()
         call("chroot", self.root, "ssh-keygen", "-A")
-        # No seat on this box has this number: ending a seat's processes ends all of its number, here too.
+        # No account of this box has these numbers: ending the processes of one ends all of its number, here too.
+        with (etc / "login.defs").open("a") as file:
+            file.write("SYS_UID_MAX 799\nSYS_GID_MAX 799\n")
         call("chroot", self.root, "useradd", "-m", "-s", "/bin/bash", "-u", "54321", "ubuntu")
         (etc / "sudoers.d/90-ubuntu").write_text("ubuntu ALL=(ALL) NOPASSWD:ALL\n")
         keys = self.root / "home/ubuntu/.ssh/authorized_keys"
