@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from datetime import timedelta
 
+import partner_samples
 import pytest
 
 from models.rules.booking import BookingEvent
-from models.rules.scopes import KEY_PREFIX, Scope, key_digest
-from models.store.partners import forget_answers, revoke_key, save_key
+from models.rules.scopes import KEY_PREFIX, Scope
+from models.store.partners import forget_answers, revoke_key
 from models.tables import utc_now
 from ui.api.client import ApiError
 from ui.api.partner_client import PartnerClient
 from ui.api.partner_schemas import PartnerBookingRequest
+from ui.api.schemas import BookingRequest
 
 pytestmark = pytest.mark.integration
 
@@ -28,18 +29,10 @@ WISH = {
 }
 
 
-async def add_key(shop, name="Acme", *, scopes=tuple(Scope), rate="600/minute", bookings=20):
-    key = KEY_PREFIX + secrets.token_urlsafe(32)
-    async with shop.database.transaction() as session:
-        await save_key(
-            session,
-            name=name,
-            key_digest=key_digest(key),
-            scopes=scopes,
-            request_rate=rate,
-            bookings_at_once=bookings,
-            now=utc_now(),
-        )
+async def add_key(shop, name="Acme", *, rate="600/minute", bookings=20, **values):
+    _, key = await partner_samples.add_key(
+        shop.database, name, request_rate=rate, bookings_at_once=bookings, **values
+    )
     return key
 
 
@@ -78,13 +71,7 @@ async def test_a_partner_books_for_a_user_who_can_come_back(shop, partner, clien
 async def test_a_booking_of_nobodys_leads_nowhere(shop, client):
     await shop.offer()
     fields = {name: WISH[name] for name in ("workshop", "email", "name", "accept_terms")}
-    assert client.booking(client.book(fields_of(fields)).reference).return_url == ""
-
-
-def fields_of(fields):
-    from ui.api.schemas import BookingRequest
-
-    return BookingRequest(**fields)
+    assert client.booking(client.book(BookingRequest(**fields)).reference).return_url == ""
 
 
 async def test_the_same_wish_again_is_answered_the_same(shop, web, key):

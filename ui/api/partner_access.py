@@ -13,7 +13,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from models.door_tables import ApiKey
 from models.errors import Refused
@@ -36,7 +36,7 @@ class KeyLimiter:
     """Counts the requests of each key, in this process."""
 
     def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     async def count(self, key: ApiKey) -> tuple[bool, dict[str, str], datetime]:
         """Count a request; return whether it is one too many, what to tell of the limit, and when it ends.

@@ -99,8 +99,9 @@ def _check_rate(text: str) -> None:
     from limits import parse
 
     try:
-        parse(text)
+        rate = parse(text)
+        is_rate = rate.amount > 0 and rate.get_expiry() > 0
     except ValueError:
-        raise Refused(
-            f"{text!r} is not a rate. Write one like 60/minute or 1000/hour.", reason="rate_malformed"
-        ) from None
+        is_rate = False
+    if not is_rate:
+        raise Refused(f"{text!r} is not a rate. Write one like 60/minute or 1000/hour.", reason="rate_malformed")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from models.errors import Refused, StepFailed
+from models.errors import Refused
 from models.rules.roles import Role
 from ui.cli.console import output
+from ui.cli.own_database import with_database
 
 if TYPE_CHECKING:
     from models.store.database import Database
-
-T = TypeVar("T")
 
 app = typer.Typer(help="Add, change and remove those who manage the programme.", no_args_is_help=True)
 
@@ -41,7 +38,7 @@ def add(
     from tasks.users import add_user
 
     password = _password(from_stdin=password_stdin)
-    user = _run(
+    user = with_database(
         lambda database: add_user(database, username=name, email=email, password=password, roles=role or [])
     )
     output.print(f"{user.username} can log in: {', '.join(user.roles)}.", highlight=False)
@@ -61,7 +58,7 @@ def list_users(
                 for each in await users(session)
             ]
 
-    found = _run(read)
+    found = with_database(read)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -83,7 +80,7 @@ def change(
     async def run(database: Database) -> None:
         await change_user(database, await _id_of(database, name), email=email, roles=role)
 
-    _run(run)
+    with_database(run)
 
 
 @app.command()
@@ -96,7 +93,7 @@ def password(name: Name, password_stdin: FromStdin = False) -> None:
     async def run(database: Database) -> None:
         await change_user(database, await _id_of(database, name), password=new)
 
-    _run(run)
+    with_database(run)
 
 
 @app.command()
@@ -109,7 +106,7 @@ def remove(name: Name) -> None:
         async with database.transaction() as session:
             await remove_user(session, user_id)
 
-    _run(run)
+    with_database(run)
 
 
 async def _id_of(database: Database, name: str) -> int:
@@ -133,22 +130,3 @@ def _password(*, from_stdin: bool) -> str:
         )
     asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt="The same again")
     return asked
-
-
-def _run(work: Callable[[Database], Awaitable[T]]) -> T:
-    from models.settings import load_settings
-    from models.store.condition import DATABASE_AWAY
-    from models.store.database import Database
-
-    async def run() -> T:
-        database = Database(load_settings().secret("database_url"))
-        try:
-            return await work(database)
-        except DATABASE_AWAY:
-            raise StepFailed(
-                "The database of the platform does not answer. Is the platform up?", reason="database_unavailable"
-            ) from None
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
