@@ -12,8 +12,13 @@ from ui.api.legacy_schemas import Message
 _WORKSHOPS = "Workshops are what their folders say: change the wod.yml there, then `wod catalog sync`."
 _STUDENTS = "Seats are made by the platform, as many as the settings of a backend say, and so are their passwords."
 _LOCATIONS = "Backends are listed by the operator: in stack.yaml, or in the file that `backends_file` names."
+_CUSTOMERS = (
+    "Bookings stay, for what is counted. PUT /api/customer/unregister/{id} ends one, and students have themselves"
+    " forgotten on their own page."
+)
 
 CLOSED = {
+    ("DELETE", "/customer/{id}"): _CUSTOMERS,
     ("POST", "/workshop"): _WORKSHOPS,
     ("PUT", "/workshop/{id}"): _WORKSHOPS,
     ("DELETE", "/workshop/{id}"): _WORKSHOPS,
