@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from models.errors import Stale, StepFailed
 from models.rules.booking import OPEN_STATES, BookingEvent, BookingState
 from models.settings import Settings
-from models.store.badges import award_earned_badges
-from models.store.bookings import BookingDetails, log_step, move, record_work
+from models.store.bookings import BookingDetails, known_id, log_step, move, record_work
+from models.store.forgetting import settle_ended
 from models.tables import Booking, utc_now
 from tasks.recording import step
 from tasks.running_platform import current_platform
-from tasks.seats import collect_seat, lock_seat, wipe_seat
+from tasks.seats import collect_seat, lock_seat, measure_seat, wipe_seat
 
 # A seat is worth more than what a student made unreadable: after this many attempts it is wiped all the same.
 _COLLECT_ATTEMPTS = 4
@@ -68,6 +68,9 @@ async def collect_work(booking_id: int) -> None:
     booking = await _closing(booking_id)
     if booking.booking.archive_until is not None or booking.booking.ready_at is None:
         return
+    if booking.booking.forget:
+        await _measure_only(booking)
+        return
     archive = platform.archive(booking_id)
     archive.parent.mkdir(mode=0o700, exist_ok=True)
     try:
@@ -103,7 +106,10 @@ async def collect_work(booking_id: int) -> None:
 
 @step("reset seat")
 async def reset_seat(booking_id: int) -> None:
-    """Wipe the seat and give it back; thanks or the apology, and special badges, are promised."""
+    """Wipe the seat and give it back; thanks or the apology, and special badges, are promised.
+
+    Somebody who wants to be forgotten is promised nothing, and nothing is kept.
+    """
     platform = current_platform()
     booking = await _closing(booking_id)
     timeout = platform.settings.step_timeout_seconds
@@ -121,8 +127,28 @@ async def reset_seat(booking_id: int) -> None:
             finished_at=now,
             failure=booking.booking.failure if state is BookingState.ABANDONING else "",
         )
-        if state is BookingState.ENDING:
-            await award_earned_badges(session, booking.booking.email_key, booking_id, now)
+        await settle_ended(session, booking_id, now)
+
+
+async def _measure_only(booking: BookingDetails) -> None:
+    """Count how far somebody got who wants to be forgotten; what was kept already is removed."""
+    platform = current_platform()
+    booking_id = known_id(booking.booking.id)
+    platform.archive(booking_id).unlink(missing_ok=True)
+    work = await measure_seat(
+        platform.machine(booking.backend),
+        platform.place(booking),
+        booking.workshop.key,
+        timeout_seconds=platform.settings.step_timeout_seconds,
+    )
+    async with platform.database.transaction() as session:
+        await record_work(
+            session,
+            booking_id,
+            platform.owner,
+            cells_executed=work.cells_executed,
+            cells_total=work.cells_total,
+        )
 
 
 def _hours_left(booking: Booking, now: datetime, settings: Settings) -> float:

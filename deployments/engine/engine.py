@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from prefect.client.schemas.objects import FlowRun
 
+from deployments.engine.attending import Attending
 from deployments.engine.deliveries import Deliveries
 from deployments.engine.left_runs import close_left_runs
 from deployments.engine.recorder import Recorder
@@ -16,7 +17,7 @@ from deployments.engine.registry import FLOW_OF
 from models.errors import Refused, Stale, WodError
 from models.rules.booking import BookingEvent, BookingState, Work, retry_delay
 from models.store.bookings import move
-from models.store.database import DELIVERIES
+from models.store.database import DELIVERIES, MEASURES, SEATS
 from models.store.work import (
     BookingClaim,
     claim_booking,
@@ -61,6 +62,12 @@ class Engine:
         self._cancelled: set[int] = set()
         self._wake = asyncio.Event()
         self._deliveries = Deliveries(platform)
+        self._attending = Attending(self._settings.sweep_seconds)
+        self._woken_by = {
+            DELIVERIES: self._deliveries.due,
+            SEATS: self._attending.seats_due,
+            MEASURES: self._attending.measures_due,
+        }
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then let running work end for a moment, and give the leases back."""
@@ -70,6 +77,7 @@ class Engine:
             self._forever(self._renew, self._settings.lease_seconds / 3),
             self._forever(self._sweep_mails, self._settings.sweep_seconds),
             self._deliveries.run(),
+            *self._attending.loops(),
             self._forever(self._obey_operators, _LOOK_SECONDS),
             self._forever(self._drop_archives, _ARCHIVES_SECONDS),
             self._forever(self._close_left_runs, _LEFT_RUNS_SECONDS),
@@ -193,7 +201,7 @@ class Engine:
 
     async def _listen(self) -> None:
         async for said in self._platform.database.listen():
-            (self._deliveries.due if said == DELIVERIES else self._wake).set()
+            self._woken_by.get(said, self._wake).set()
 
     async def _renew(self) -> None:
         if not self._running:

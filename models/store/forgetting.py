@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models.door_tables import Feedback, PartnerBooking
-from models.rules.booking import FINAL_STATES
+from models.rules.booking import FINAL_STATES, BookingState
 from models.rules.waiting import IN_LINE, WaitingState
+from models.store.badges import award_earned_badges
 from models.store.bookings import announce_seats, leave
 from models.tables import BadgeAward, Booking, BookingLog, Mail, WaitingEntry
 
@@ -41,7 +42,7 @@ async def forget_student(session: AsyncSession, email_key: str, now: datetime) -
     await session.execute(
         update(Booking).where(col(Booking.email_key) == email_key).values(forget=True, failure="", **erased)
     )
-    await erase_traces(session, [booking.id for booking in bookings if booking.id is not None], now)
+    await _erase_traces(session, [booking.id for booking in bookings if booking.id is not None], now)
     await session.execute(
         update(BadgeAward).where(col(BadgeAward.email_key) == email_key).values(email_key=nobody)
     )
@@ -49,7 +50,16 @@ async def forget_student(session: AsyncSession, email_key: str, now: datetime) -
     return not unfinished
 
 
-async def erase_traces(session: AsyncSession, booking_ids: list[int], now: datetime) -> None:
+async def settle_ended(session: AsyncSession, booking_id: int, now: datetime) -> None:
+    """Award what a session that has just ended has earned; or erase what it has left of a forgotten student."""
+    booking = await session.get_one(Booking, booking_id, populate_existing=True)
+    if booking.forget:
+        await _erase_traces(session, [booking_id], now)
+    elif booking.state == BookingState.ENDED:
+        await award_earned_badges(session, booking.email_key, booking_id, now)
+
+
+async def _erase_traces(session: AsyncSession, booking_ids: list[int], now: datetime) -> None:
     """Let no mail go out for bookings of somebody who is forgotten, and no work of them be kept."""
     mails = col(Mail.booking_id).in_(booking_ids)
     await session.execute(update(Mail).where(mails).values(failure=""))

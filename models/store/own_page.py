@@ -6,27 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, or_, select, text, update
+from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models.errors import Refused
-from models.rules.booking import FINAL_STATES, OPEN_STATES, BookingEvent, BookingState, reminder_time
+from models.rules.booking import FINAL_STATES, BookingEvent, BookingState, reminder_time
 from models.rules.extending import extension_obstacle
 from models.rules.signed_links import unknown_link
 from models.rules.waiting import WaitingState
 from models.store.badges import EarnedBadge, badges_of
 from models.store.bookings import known_id, move
-from models.store.database import MEASURES, WORK_CHANNEL
 from models.store.story import Story, story
 from models.store.waiting import Place, places_of
 from models.tables import Booking, Seat, WaitingEntry, Workshop
 
 _FINAL = [state.value for state in FINAL_STATES]
-_OPEN = [state.value for state in OPEN_STATES]
 
-# How fresh a measurement is good enough for somebody who watches it.
-MEASURED_AGAIN_AFTER = timedelta(seconds=30)
 _HISTORY_LENGTH = 200
 
 
@@ -122,24 +118,6 @@ async def extend(
         extensions=booking.extensions + 1,
         due_at=reminder_time(ends_at, now, reminder_hours, hour_seconds),
     )
-
-
-async def wish_measure(session: AsyncSession, email_key: str, now: datetime) -> None:
-    """Have the engines measure how far an address's open session is, unless they did or were asked just now."""
-    since = now - MEASURED_AGAIN_AFTER
-    wished = await session.execute(
-        update(Booking)
-        .where(
-            col(Booking.email_key) == email_key,
-            col(Booking.state).in_(_OPEN),
-            or_(col(Booking.measure_wanted_at).is_(None), col(Booking.measure_wanted_at) < since),
-            or_(col(Booking.measured_at).is_(None), col(Booking.measured_at) < since),
-        )
-        .values(measure_wanted_at=now)
-        .returning(col(Booking.id))
-    )
-    if wished.first() is not None:
-        await session.execute(text(f"NOTIFY {WORK_CHANNEL}, '{MEASURES}'"))
 
 
 async def _past_bookings(session: AsyncSession, email_key: str) -> list[tuple[Booking, Workshop]]:

@@ -15,6 +15,7 @@ from models.settings import Settings
 from models.store.badges import EarnedBadge
 from models.store.bookings import known_id, leave
 from models.store.forgetting import forget_student
+from models.store.measures import wish_measure
 from models.store.own_page import (
     OwnRecords,
     StudentRecord,
@@ -22,7 +23,6 @@ from models.store.own_page import (
     extend,
     own_records,
     student_of,
-    wish_measure,
 )
 from models.tables import Booking, Workshop, utc_now
 from ui.api.own_schemas import Badge, Extension, Forgotten, OwnPage, PastBooking

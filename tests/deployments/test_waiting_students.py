@@ -1,0 +1,110 @@
+"""Students at a full workshop, on a running platform: wait, be offered, take, extend, be forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from deployments.rehearsal.maildir import credentials_of, text_of
+from deployments.rehearsal.own_platform import own_platform
+from models.rules.booking import MailKind
+from ui.api.client import ApiClient, ApiError
+from ui.api.own_schemas import WaitingRequest
+from ui.api.schemas import BookingRequest
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+WORKSHOP = "WKSHP-Python-First-Steps"
+OFFER_SECONDS = 10
+
+
+@pytest.fixture(scope="module")
+def platform():
+    with own_platform(seats=1, offer_hours=OFFER_SECONDS / 3600) as running:
+        yield running
+
+
+@pytest.fixture
+def client(platform):
+    with ApiClient(platform.api_url) as opened:
+        yield opened
+
+
+def wish(email):
+    return WaitingRequest(email=email, name="A Student", accept_terms=True)
+
+
+def booking(email):
+    return BookingRequest(workshop=WORKSHOP, email=email, name="A Student", accept_terms=True)
+
+
+def query(message, page, name):
+    """Return what a mail's link to a page of the catalog holds."""
+    (address,) = set(re.findall(rf"http\S+/{page}\?\S+", text_of(message)))
+    return parse_qs(urlsplit(address).query)[name][0]
+
+
+async def until(find, timeout_seconds=40):
+    deadline = time.monotonic() + timeout_seconds
+    while not (found := find()):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.3)
+    return found
+
+
+async def test_from_a_full_workshop_to_a_session_that_is_forgotten(platform, client):
+    mailbox = platform.mailbox
+    first = client.book(booking("first@example.com"))
+    await mailbox.wait_for(MailKind.CREDENTIALS, "first@example.com", 60)
+    with pytest.raises(ApiError) as full:
+        client.book(booking("missed@example.com"))
+    assert full.value.reason == "workshop_full"
+    assert full.value.retry_at
+
+    missed = client.wait(WORKSHOP, wish("missed@example.com"))
+    second = client.wait(WORKSHOP, wish("second@example.com"))
+    in_line = await mailbox.wait_for(MailKind.WAITING, "second@example.com", 30)
+    assert query(in_line, "waiting", "place") == second.reference
+    own = client.own_page(query(in_line, "session", "link"))
+    assert [each.position for each in own.waiting] == [2]
+
+    client.end_booking(first.reference)
+    offer = await mailbox.wait_for(MailKind.OFFER, "missed@example.com", 60)
+    assert query(offer, "waiting", "place") == missed.reference
+    with pytest.raises(ApiError) as full:
+        client.book(booking("third@example.com"))
+    assert full.value.reason == "workshop_full"
+    await mailbox.wait_for(MailKind.OFFER_MISSED, "missed@example.com", OFFER_SECONDS + 30)
+
+    offer = await mailbox.wait_for(MailKind.OFFER, "second@example.com", 30)
+    taken = client.take_offer(query(offer, "waiting", "place"))
+    credentials = await mailbox.wait_for(MailKind.CREDENTIALS, "second@example.com", 60)
+    assert credentials_of(credentials).password
+    link = query(credentials, "session", "link")
+    page = client.own_page(link)
+    assert page.booking is not None
+    assert page.booking.reference == taken.reference
+
+    progress = await until(lambda: client.own_page(link).progress)
+    assert progress.cells_executed == 0
+    assert progress.cells_total > 5
+
+    longer = client.extend_session(link).booking
+    assert longer is not None
+    assert longer.ends_at - page.booking.ends_at == timedelta(hours=1)
+
+    forgotten = client.forget(link)
+    assert not forgotten.is_complete
+    with pytest.raises(ApiError) as unknown:
+        client.own_page(link)
+    assert unknown.value.reason == "link_unknown"
+    ended = await until(lambda: (found := client.booking(taken.reference)).state == "ended" and found)
+    assert (ended.email_hint, ended.work_url) == ("", "")
+    await asyncio.sleep(1)
+    assert mailbox.find(MailKind.THANKS, "second@example.com") is None
+    assert not list((platform.layout.state / "archives").glob("2.zip"))
