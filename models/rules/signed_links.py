@@ -66,7 +66,7 @@ def read_link(key: str, link: str, now: datetime, lifetime_days: float) -> str:
 
     """
     try:
-        reference, signed_at = _link_serializer(key, now).loads(_bounded(link), return_timestamp=True)
+        reference, signed_at = _link_serializer(key, now).loads(_possible(link), return_timestamp=True)
     except BadSignature:
         raise unknown_link() from None
     if not isinstance(reference, str):
@@ -96,7 +96,7 @@ def sign_badge(key: str, sort: BadgeSort, row_id: int, reference: str) -> str:
 def read_badge(key: str, code: str) -> BadgeCode:
     """Return what the code of a badge names, or refuse: badge_unknown."""
     try:
-        sort, row_id, fingerprint = URLSafeSerializer(key, salt=_BADGE).loads(_bounded(code))
+        sort, row_id, fingerprint = URLSafeSerializer(key, salt=_BADGE).loads(_possible(code))
         return BadgeCode(BadgeSort(sort), int(row_id), str(fingerprint))
     except (BadSignature, ValueError, TypeError):
         raise unknown_badge() from None
@@ -119,8 +119,8 @@ def _link_serializer(key: str, now: datetime) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(key, salt=_OWN_PAGE, signer=_SignerAt, signer_kwargs={"moment": now})
 
 
-def _bounded(text: str) -> str:
-    """Return `text`; what is longer than all that is signed here is not worth unpacking."""
-    if len(text) > _LONGEST:
-        raise BadSignature("too long")
+def _possible(text: str) -> str:
+    """Return `text` if it could have been signed here at all."""
+    if len(text) > _LONGEST or not text.isascii():
+        raise BadSignature("never signed")
     return text

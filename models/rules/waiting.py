@@ -71,12 +71,11 @@ class Room:
     offered: int = 0
     waiting: int = 0
 
-    def for_line(self, free_seats: int) -> int:
-        """Return how many of the free seats, offered ones not among them, can be offered to the line."""
-        return max(0, min(self.capacity - self.running - self.offered, free_seats))
-
     def for_others(self, free_seats: int) -> int:
-        """Return how many of them are for people who come now: those who wait come first."""
+        """Return how many of the free seats, offered ones not among them, are for people who come now.
+
+        Those who wait come first.
+        """
         return max(0, min(self.capacity - self.running - self.offered, free_seats) - self.waiting)
 
     @property

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.rules.badges import LADDER, earned_rungs, next_rung, rung_of
+from models.rules.badges import LADDER, earned_rungs, earns_badge, next_rung, rung_of
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,26 @@ from models.rules.badges import LADDER, earned_rungs, next_rung, rung_of
 )
 def test_each_rung_is_earned_once(finished: int, awarded: list[int], earned: list[int]) -> None:
     assert [rung.workshops for rung in earned_rungs(finished, awarded)] == earned
+
+
+# Whether the session was opened, cells executed and in all, and whether it earns its badge.
+SESSIONS = [
+    (True, 60, 60, True),
+    (True, 1, 60, True),
+    (True, 0, 60, False),
+    (True, None, 60, False),
+    (True, 0, 0, True),
+    (True, None, None, True),
+    (False, None, None, False),
+    (False, 3, 60, False),
+]
+
+
+@pytest.mark.parametrize(("was_opened", "executed", "total", "earns"), SESSIONS)
+def test_a_badge_is_for_something_done(
+    was_opened: bool, executed: int | None, total: int | None, earns: bool
+) -> None:
+    assert earns_badge(was_opened=was_opened, cells_executed=executed, cells_total=total) is earns
 
 
 def test_the_ladder() -> None:

@@ -23,6 +23,8 @@ HOUR = timedelta(hours=1)
 MAILS = [
     (BookingState.PREPARING, BookingEvent.OPEN, BookingState.READY, MailKind.CREDENTIALS),
     (BookingState.READY, BookingEvent.REMIND, BookingState.EXPIRING, MailKind.REMINDER),
+    (BookingState.READY, BookingEvent.EXTEND, BookingState.READY, None),
+    (BookingState.EXPIRING, BookingEvent.EXTEND, BookingState.READY, None),
     (BookingState.ENDING, BookingEvent.RELEASE, BookingState.ENDED, MailKind.THANKS),
     (BookingState.ABANDONING, BookingEvent.RELEASE, BookingState.FAILED, MailKind.APOLOGY),
 ]

@@ -4,12 +4,24 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from models.rules.links import booking_page, session_page, web_address, work_download, workshop_page
+from models.rules.links import (
+    badge_page,
+    booking_page,
+    own_page,
+    session_page,
+    waiting_page,
+    web_address,
+    work_download,
+    workshop_page,
+)
 
 
 def test_pages_are_addressed_whatever_the_key_holds():
     assert workshop_page("http://c:1", "WKSHP-A & B") == "http://c:1/workshop?workshop=WKSHP-A+%26+B"
     assert booking_page("http://c:1", "Ab_-") == "http://c:1/booking?booking=Ab_-"
+    assert own_page("http://c:1", "a.b-c") == "http://c:1/session?link=a.b-c"
+    assert waiting_page("http://c:1", "Ab_-") == "http://c:1/waiting?place=Ab_-"
+    assert badge_page("http://c:1", "a.b&c") == "http://c:1/badge?code=a.b%26c"
     assert work_download("http://a:1", "../x") == "http://a:1/api/v1/bookings/..%2Fx/work"
 
 
