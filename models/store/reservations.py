@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -19,8 +19,8 @@ from models.rules.waiting import Room
 from models.store.availability import next_free_seat
 from models.store.bookings import announce_work, known_id, promise_mail
 from models.store.database import Database
-from models.store.free_seats import SeatTaken, awaited_ranges, count_free_seats, lines, lock_free_seat
-from models.tables import Booking, BookingLog, Seat, Workshop
+from models.store.free_seats import SeatTaken, awaited_ranges, count_free_seats, is_free, lines, lock_free_seat
+from models.tables import Backend, Booking, BookingLog, Seat, Workshop
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ async def until_seated(database: Database, take_seat: Callable[[AsyncSession], A
     """
     for _ in range(_ROUNDS):
         try:
-            async with database.transaction() as session:
+            async with database.few_at_once, database.transaction() as session:
                 return await take_seat(session)
         except SeatTaken:
             continue
@@ -75,8 +75,8 @@ async def reserve(
         SeatTaken: another workshop's booking took the same seat at the same moment; begin anew.
 
     """
+    await _refuse_at_a_look(session, reservation, now, hour_seconds)
     workshop = await lock_offered_workshop(session, col(Workshop.key) == reservation.workshop_key)
-    await refuse_second_booking(session, reservation.email_key)
     seat = await lock_seat_for_others(session, workshop)
     if seat is None:
         raise await no_seat(session, workshop, hour_seconds, now)
@@ -139,6 +139,37 @@ async def book_seat(
     promise_mail(session, booking_id, FIRST_MAIL, now)
     await announce_work(session)
     return booking
+
+
+async def _refuse_at_a_look(
+    session: AsyncSession, reservation: Reservation, now: datetime, hour_seconds: float
+) -> None:
+    """Refuse whoever has a booking, or comes when all is taken, without any lock.
+
+    In a rush most are refused, and nobody should have to wait for that. What changes between this look and the
+    lock is found under the lock, or by the unique indexes.
+    """
+    running = (
+        select(func.count())
+        .where(col(Booking.workshop_id) == col(Workshop.id), col(Booking.state).not_in(_FINAL))
+        .correlate(Workshop)
+        .scalar_subquery()
+    )
+    in_range = col(Seat.number).between(col(Workshop.seat_first), col(Workshop.seat_last))
+    has_seat = exists().where(col(Seat.backend_id) == col(Backend.id), in_range, is_free()).correlate(Workshop)
+    looked = await session.execute(
+        select(Workshop, and_(running < col(Workshop.capacity), has_seat)).where(
+            col(Workshop.key) == reservation.workshop_key,
+            col(Workshop.active).is_(True),
+            col(Workshop.retired_at).is_(None),
+        )
+    )
+    for workshop, has_room in looked:
+        await refuse_second_booking(session, reservation.email_key)
+        if not has_room:
+            raise await no_seat(session, workshop, hour_seconds, now)
+        # The lock must read it anew.
+        session.expunge(workshop)
 
 
 async def lock_offered_workshop(session: AsyncSession, condition: ColumnElement[bool]) -> Workshop:
