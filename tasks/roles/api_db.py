@@ -43,6 +43,7 @@ def api_db(context: RoleContext, machine: str) -> list[Resource]:
         *_secrets(context),
         *_services(context),
         *_workshops(context),
+        _commands(),
         *_backup(context),
         *gate(context, machine, "gate-api", _sites(context), what="API and Prefect's pages"),
     ]
@@ -221,6 +222,13 @@ def _workshops(context: RoleContext) -> list[Resource]:
             for source in sources or [f"{PLATFORM}/deployments/workshops"]
         ),
     ]
+
+
+def _commands() -> Resource:
+    environment = (f"WOD_STATE={STATE}", f"WOD_DATABASE_URL={_DATABASE_URL}", "HOME=/var/lib/wod-engine")
+    script = fill("api_db/wod.sh", platform=PLATFORM, python=PYTHON, environment=environment)
+    why = "Adds and shows users, keys of partners and feedback: `sudo wod user list`."
+    return File("/usr/local/sbin/wod", script, mode=0o755, why=why)
 
 
 def _digest(*parts: bytes) -> str:

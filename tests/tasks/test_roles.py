@@ -180,6 +180,7 @@ _BROUGHT = {
     "/etc/ssh/ssh_config.d",
     "/etc/ssh/sshd_config.d",
     "/usr/local/share/ca-certificates",
+    "/usr/local/sbin",
     "/etc/postgresql/15/main/conf.d",
 }
 

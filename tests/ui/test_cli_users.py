@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from models.settings import Settings
+from models.store.feedback import keep_feedback
 from tasks.users import log_in
 
 pytestmark = pytest.mark.integration
@@ -113,3 +114,15 @@ def test_without_a_database_it_says_so(tmp_path):
     done = wod(away, "user", "list")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "The database of the platform does not answer. Is the platform up?\n"
+
+
+async def test_feedback_is_shown_the_newest_last(shop, settings):
+    assert "Nobody has said anything yet" in wod(settings, "feedback").stdout
+    async with shop.database.transaction() as session:
+        for word in ("first", "second", "[red]third"):
+            keep_feedback(session, "ana@example.org", word)
+    shown = wod(settings, "feedback", "--limit", "2").stdout
+    assert "first" not in shown
+    assert shown.index("second") < shown.index("[red]third")
+    listed = json.loads(wod(settings, "feedback", "--json").stdout)
+    assert [each["message"] for each in listed] == ["first", "second", "[red]third"]
