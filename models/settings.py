@@ -136,6 +136,10 @@ class Settings(BaseSettings):
     webhook_retry_limit_hours: float = Field(
         72, gt=0, description="When an undeliverable webhook of a partner is given up."
     )
+    metrics_allowed: list[Network] = Field(
+        default_factory=lambda: ["127.0.0.1", "::1"],
+        description="Addresses that may read the figures for Prometheus at /api/metrics.",
+    )
     feedback_email: str = Field("", description="Where feedback goes; empty: it is kept in the database only.")
 
     # Backends on other machines

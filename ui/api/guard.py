@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.api.errors import database_away, problem_response
+from ui.api.request_metrics import RequestMetrics, route_of
 
 BODY_LIMIT_BYTES = 16_384  # a booking with the longest fields that are allowed has about 1,000
 DEADLINE_SECONDS = 15  # until an answer begins
@@ -38,8 +39,9 @@ class Guard:
     The access log tells the route, never the path: a path holds a booking's reference.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; whatever goes wrong inside, the client gets an answer without its details."""
@@ -68,7 +70,9 @@ class Guard:
             answer = database_away() if isinstance(error, TimeoutError) else _internal_error()
             await answer(scope, receive, send_guarded)
         finally:
-            _log_access(scope, status, time.perf_counter() - begun)
+            seconds = time.perf_counter() - begun
+            _log_access(scope, status, seconds)
+            self._metrics.count(scope, status, seconds)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         seen = 0
@@ -117,7 +121,7 @@ class _JsonFormatter(logging.Formatter):
 def _log_access(scope: Scope, status: int, seconds: float) -> None:
     fields = {
         "method": scope["method"],
-        "route": getattr(scope.get("route"), "path", "none"),
+        "route": route_of(scope),
         "status": status,
         "milliseconds": round(1000 * seconds, 1),
     }

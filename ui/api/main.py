@@ -22,6 +22,7 @@ from ui.api import (
     bookings,
     docs,
     health,
+    metrics,
     own_page,
     partner_bookings,
     partner_webhooks,
@@ -33,10 +34,12 @@ from ui.api.errors import PROBLEM_MEDIA_TYPE, install_handlers
 from ui.api.guard import Guard, configure_logging
 from ui.api.legacy.attempts import Attempts
 from ui.api.legacy.routers import ROUTERS as LEGACY_ROUTERS
+from ui.api.metrics import Figures
 from ui.api.partner_access import KeyLimiter
 from ui.api.parts import problem_answers
 from ui.api.popularity import Popularity
 from ui.api.rates import Rates
+from ui.api.request_metrics import RequestMetrics
 
 _DESCRIPTION = """\
 Book hands-on workshops on JupyterHub. A booking takes an e-mail address and a name; seconds later a private
@@ -71,6 +74,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = chosen
     app.state.key_limiter = KeyLimiter()
     app.state.popularity = Popularity()
+    app.state.figures = Figures()
+    app.state.request_metrics = RequestMetrics()
     app.state.attempts = Attempts(chosen.login_rate)
     for part in (
         workshops,
@@ -82,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         partner_bookings,
         partner_webhooks,
         health,
+        metrics,
         docs,
     ):
         app.include_router(part.router)
@@ -97,7 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         expose_headers=["*"],
     )
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(chosen.trusted_proxies))
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, metrics=app.state.request_metrics)
     _correct_openapi(app)
     return app
 

@@ -1,0 +1,134 @@
+"""The figures for Prometheus, and who may read them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from ui_services import Process, Shop
+
+from models.rules.booking import BookingEvent
+from ui.api.client import ApiClient
+from ui.api.schemas import BookingRequest
+
+pytestmark = pytest.mark.integration
+
+BOOKED = ("wod_bookings", frozenset({("state", "ready")}))
+DOCUMENT = Path(__file__).parents[2] / "docs/monitoring.md"
+
+
+async def read(web: httpx.AsyncClient) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Return all samples, by name and labels."""
+    answer = await web.get("/api/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+async def read_when_counted_anew(web: httpx.AsyncClient, before: dict[Any, float]) -> dict[Any, float]:
+    """Return the samples once the bookings of all times have been read again, which takes as long as it took."""
+    for _ in range(300):
+        await asyncio.sleep(0.1)
+        if (await read(web)).get(BOOKED) != before.get(BOOKED):
+            break
+    # The mails are counted at that look or the next one.
+    await asyncio.sleep(1)
+    return await read(web)
+
+
+def sample(found: dict[Any, float], name: str, **labels: str) -> float | None:
+    return found.get((name, frozenset(labels.items())))
+
+
+def book(client: ApiClient, email: str) -> str:
+    wish = BookingRequest(workshop="WKSHP-Test101", email=email, name="Ana", accept_terms=True)
+    return client.book(wish).reference
+
+
+async def test_the_figures_are_those_of_the_database(
+    shop: Shop, web: httpx.AsyncClient, client: ApiClient
+) -> None:
+    await shop.offer()
+    before = await read(web)
+    assert sample(before, "wod_seats", backend="localhost", use="free") == 40
+    assert sample(before, "wod_time_to_ready_seconds_count") == 0
+    ready, ended, _ = (book(client, f"{name}@example.org") for name in ("a", "b", "c"))
+    await shop.serve(ready)
+    await shop.serve(ended)
+    await shop.move(ended, BookingEvent.LEAVE)
+    await shop.move(ended, BookingEvent.RELEASE)
+    await shop.rows("UPDATE booking SET ready_at = created_at + interval '4 seconds' WHERE ready_at IS NOT NULL")
+    await shop.rows("UPDATE booking SET due_at = now() - interval '1 minute' WHERE state = 'reserved'")
+    await shop.rows("UPDATE mail SET given_up_at = now() WHERE sent_at IS NULL AND kind = 'welcome'")
+    found = await read_when_counted_anew(web, before)
+    for state in ("reserved", "ready", "ended"):
+        assert sample(found, "wod_bookings", state=state) == 1
+    assert sample(found, "wod_seats", backend="localhost", use="booked") == 2
+    assert sample(found, "wod_seats", backend="localhost", use="free") == 38
+    assert sample(found, "wod_time_to_ready_seconds_bucket", le="3.0") == 0
+    assert sample(found, "wod_time_to_ready_seconds_bucket", le="5.0") == 2
+    assert sample(found, "wod_time_to_ready_seconds_bucket", le="+Inf") == 2
+    assert sample(found, "wod_time_to_ready_seconds_sum") == 8
+    assert sample(found, "wod_mails", kind="credentials", fate="sent") == 2
+    assert sample(found, "wod_mails", kind="welcome", fate="given_up") == 1
+    assert 60 <= (sample(found, "wod_engine_lag_seconds") or 0) < 70
+    assert sample(found, "wod_backend_well", backend="localhost") == 1
+
+
+async def test_requests_are_counted_by_route_and_never_by_path(
+    shop: Shop, web: httpx.AsyncClient, client: ApiClient
+) -> None:
+    await shop.offer()
+    reference = book(client, "a@example.org")
+    client.booking(reference)
+    for path in ("/nothing", "/api/v1/bookings/" + "A" * 24):
+        await web.get(path)
+    await web.request("MADEUP", "/api/v1/brand")
+    text = (await web.get("/api/metrics")).text
+    assert reference not in text
+    assert "A" * 24 not in text
+    assert "MADEUP" not in text
+    found = await read(web)
+    labels = {"method": "GET", "route": "/api/v1/bookings/{reference}"}
+    assert (sample(found, "wod_api_request_seconds_count", status="200", **labels) or 0) >= 1
+    assert (sample(found, "wod_api_request_seconds_count", status="404", **labels) or 0) >= 1
+    assert sample(found, "wod_api_request_seconds_count", method="GET", route="none", status="404")
+    assert sample(found, "wod_api_request_seconds_count", method="other", route="/api/v1/brand", status="405")
+
+
+async def test_strangers_get_no_figures(api: Process, web: httpx.AsyncClient) -> None:
+    stranger = {"X-Forwarded-For": "203.0.113.9"}
+    answer = await web.get("/api/metrics", headers=stranger)
+    assert (answer.status_code, answer.json()["reason"]) == (403, "metrics_closed")
+    assert "wod_" not in answer.json()["message"].replace("wod_api", "")
+
+
+async def test_the_figures_of_all_times_are_not_counted_at_each_look(shop: Shop, web: httpx.AsyncClient) -> None:
+    """A look that took long is good for long: what it costs has a limit, however many bookings there are."""
+    from ui.api.lasting import Lasting
+
+    asked = []
+
+    async def slow(session: object) -> int:
+        asked.append(session)
+        await shop.rows("SELECT pg_sleep(0.1)")
+        return len(asked)
+
+    lasting = Lasting(slow)
+    async with shop.database.transaction() as session:
+        assert [await lasting.get(session) for _ in range(5)] == [1] * 5
+
+
+async def test_each_figure_is_documented(shop: Shop, web: httpx.AsyncClient) -> None:
+    families = text_string_to_metric_families((await web.get("/api/metrics")).text)
+    names = {family.name for family in families if not family.name.endswith("_created")}
+    documented = DOCUMENT.read_text()
+    assert [name for name in sorted(names) if f"`{name}" not in documented] == []
