@@ -33,6 +33,7 @@ def main(plan_path: str, name: str) -> None:
     for variable, secret in service["secret_variables"].items():
         environment[variable] = Path(service["credentials"], f"wod_{secret}").read_text()
     environment["HOME"] = service["home"]
+    os.nice(service["niceness"])
     if service["account"]:
         _become(**service["account"])
     os.chdir(service["home"])

@@ -15,6 +15,10 @@ from tasks.roles.prefect_server import PREFECT_SERVER
 
 OWN_MAILBOX_HOST = "127.0.0.1"
 
+# Whoever waits for an answer comes before what is prepared: then a rush costs seconds until a seat is ready,
+# and no page.
+_BEHIND_STUDENTS = 10
+
 _HTTP_PORTS = ("catalog", "api", "hub", "prefect", "hub_api", "proxy_api")
 
 
@@ -25,7 +29,8 @@ class Service:
     `needs` are the probes that must succeed before it starts. `secrets` are the names of the secrets that it
     may read, of which `secret_variables` become variables of its environment. With `is_trusted` it runs
     as the person who started the platform; otherwise, when that is root, as an account of its own, which owns
-    `folders`. `memory_mb` is what it may take at rest (proportional set size).
+    `folders`. `memory_mb` is what it may take at rest (proportional set size). `niceness` is how far it stands
+    back, as nice(1) counts, when there is more to compute than the machine can.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Service:
     folders: tuple[str, ...] = ()
     stop_signal: str = "TERM"
     stop_seconds: int = 6
+    niceness: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the service as plain JSON values."""
@@ -157,6 +163,7 @@ def _prefect(settings: Settings, layout: Layout, *, is_database_embedded: bool) 
             **PREFECT_SERVER,
         },
         folders=(str(folder),),
+        niceness=_BEHIND_STUDENTS,
     )
 
 
@@ -183,6 +190,7 @@ def _engine(settings: Settings, layout: Layout) -> Service:
         },
         is_trusted=True,
         stop_seconds=10,
+        niceness=_BEHIND_STUDENTS,
     )
 
 
@@ -198,6 +206,10 @@ def _api(settings: Settings, layout: Layout) -> Service:
             "ui.api.main:create_app",
             "--no-access-log",
             "--no-proxy-headers",
+            # Longer than Caddy, the catalog and other clients keep a connection: who closes first may cut off
+            # a request that is on its way.
+            "--timeout-keep-alive",
+            "150",
             *address,
         ),
         probe=f"{local_url(settings, 'api')}/api/health",

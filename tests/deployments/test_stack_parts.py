@@ -57,7 +57,7 @@ def test_the_launcher_turns_into_the_service(tmp_path):
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials/wod_key").write_text("s3cret")
     (tmp_path / "needed").touch()
-    code = "import json, os; print(json.dumps([os.getpid(), dict(os.environ), os.getcwd()]))"
+    code = "import json, os; print(json.dumps([os.getpid(), dict(os.environ), os.getcwd(), os.nice(0)]))"
     service = {
         "argv": [sys.executable, "-c", code],
         "needs": [f"file://{tmp_path}/needed"],
@@ -66,6 +66,7 @@ def test_the_launcher_turns_into_the_service(tmp_path):
         "credentials": str(tmp_path / "credentials"),
         "home": str(tmp_path),
         "account": None,
+        "niceness": 7,
     }
     (tmp_path / "plan.json").write_text(json.dumps({"services": {"echo": service}}))
 
@@ -73,9 +74,9 @@ def test_the_launcher_turns_into_the_service(tmp_path):
         [sys.executable, "-m", "deployments.stack.launch", str(tmp_path / "plan.json"), "echo"],
         stdout=subprocess.PIPE,
     )
-    pid, environment, folder = json.loads(launcher.communicate(timeout=30)[0])
+    pid, environment, folder, niceness = json.loads(launcher.communicate(timeout=30)[0])
 
-    assert (pid, folder) == (launcher.pid, str(tmp_path))
+    assert (pid, folder, niceness) == (launcher.pid, str(tmp_path), os.nice(0) + 7)
     assert environment == {"GREETING": "hello", "LC_CTYPE": "C.UTF-8", "KEY": "s3cret", "HOME": str(tmp_path)}
 
 
