@@ -74,7 +74,7 @@ def bench_booking(workshop: Path, *, count: int, seats: int, is_burst: bool) -> 
             f"{count} bookings one after the other need as many seats: add --seats {count}, or --burst.",
             reason="too_few_seats",
         )
-    with _catalog_of(workshop, seats) as catalog:
+    with catalog_of(workshop, seats) as catalog:
         begun = time.monotonic()
         with own_platform(catalog, seats=seats) as platform:
             figures = BookingFigures(workshop.name, seats, count, seconds_up=round(time.monotonic() - begun, 2))
@@ -173,7 +173,7 @@ def _cpu(platform: OwnPlatform) -> dict[str, float]:
 
 
 @contextmanager
-def _catalog_of(workshop: Path, seats: int) -> Iterator[Path]:
+def catalog_of(workshop: Path, seats: int) -> Iterator[Path]:
     """Yield a catalog with a copy of one workshop, active and with all seats."""
     manifest = workshop / "wod.yml"
     if not manifest.is_file():

@@ -56,6 +56,45 @@ def booking(
 
 
 @app.command()
+def load(
+    sessions: Annotated[int, typer.Option(min=1, help="How many pages of the catalog are open.")] = 200,
+    rate: Annotated[float, typer.Option(min=0.1, help="How many students try to book each second.")] = 20,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long.")] = 60,
+    seats: Annotated[int, typer.Option(min=1, help="How many seats the backend has.")] = 100,
+    workshop: Annotated[
+        Path, typer.Option(metavar="DIR", help="The workshop to book; its seats and capacity are set to all.")
+    ] = _SAMPLES / "WKSHP-Python-First-Steps",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Let students rush at the API while catalog pages are open; fails when a promise is broken.
+
+    This brings up a platform of its own, beside all others.
+    """
+    from deployments.bench.load import bench_load
+
+    with errors.status("Measuring; this takes minutes …"):
+        figures = bench_load(workshop.resolve(), sessions=sessions, rate=rate, seconds=seconds, seats=seats)
+    if as_json:
+        typer.echo(json.dumps(figures.as_dict(), indent=2))
+    else:
+        answers = ", ".join(f"{count} {reason}" for reason, count in figures.answers.items())
+        pages = {"catalog pages": figures.pages} if figures.pages else {}
+        for line in (
+            f"{sessions} catalog sessions, {rate:g} attempts a second for {seconds:g} s, {seats} seats: {answers}",
+            f"{'milliseconds':<18} {'answers':>8} {'p50':>8} {'p95':>8} {'p99':>8} {'longest':>8}",
+            *(
+                f"{name:<18} {each.answers:8} {each.p50:8.0f} {each.p95:8.0f} {each.p99:8.0f} {each.longest:8.0f}"
+                for name, each in (figures.routes | pages).items()
+            ),
+            f"{figures.ready} of {figures.booked} bookings became ready",
+            *(figures.wrong or ["No promise was broken"]),
+        ):
+            output.print(line, highlight=False, markup=False, soft_wrap=True)
+    if figures.wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
 def install(
     stack: Annotated[Path, typer.Argument(metavar="STACK", help="The stack.yaml.")],
     ssh_key: Annotated[
