@@ -2,14 +2,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from store_samples import book, offer, open_session, outcome, wish
 
 from models.errors import Refused, Stale
 from models.rules.booking import BookingEvent, BookingState, MailKind
-from models.store.backends import offer_backend, take_in_backends
 from models.store.bookings import details_by_reference, leave, log_of, move
-from models.store.catalog import offers, save_workshop
-from models.store.free_seats import SeatTaken
-from models.store.reservations import Reservation, reserve
+from models.store.catalog import offers
 from models.store.work import (
     claim_booking,
     claim_bookings,
@@ -19,52 +17,11 @@ from models.store.work import (
     raise_generation,
     renew_leases,
 )
-from models.tables import Backend, utc_now
+from models.tables import utc_now
 
 pytestmark = pytest.mark.integration
 
 LEASE = timedelta(seconds=30)
-
-
-async def offer(database, key="WKSHP-One", *, capacity=20, seats=(1, 20), backend_seats=40, **values):
-    async with database.transaction() as session:
-        backend = Backend(name="be1", number=1, hub_url="http://hub", hub_api_url="http://hub/api")
-        await take_in_backends(session, [backend], {1: backend_seats})
-        await offer_backend(session, 1, [f"student{n}" for n in range(1, backend_seats + 1)], utc_now())
-        row = {
-            "title": key,
-            "description": "",
-            "active": True,
-            "capacity": capacity,
-            "priority": 1,
-            "seat_first": seats[0],
-            "seat_last": seats[1],
-            "duration_hours": 2.0,
-            "source": "/catalog",
-            "content_digest": "0",
-        }
-        await save_workshop(session, key, row | values, utc_now())
-
-
-def wish(number, key="WKSHP-One"):
-    address = f"student{number}@example.com"
-    return Reservation(workshop_key=key, email=address, email_key=address, name=f"Student {number}")
-
-
-async def book(database, reservation):
-    while True:
-        try:
-            async with database.transaction() as session:
-                return await reserve(session, reservation, utc_now(), hour_seconds=3600)
-        except SeatTaken:
-            continue
-
-
-async def outcome(database, reservation):
-    try:
-        return (await book(database, reservation)).seat_id
-    except Refused as refusal:
-        return refusal.reason
 
 
 async def test_sixty_at_once_on_twenty_seats(database):
@@ -127,15 +84,6 @@ async def test_full_says_when_a_seat_comes_free(database):
     with pytest.raises(Refused) as refusal:
         await book(database, wish(1))
     assert (refusal.value.reason, refusal.value.retry_at) == ("already_booked", ends_at)
-
-
-async def open_session(database, booking_id, ends_at):
-    async with database.transaction() as session:
-        now = utc_now()
-        await move(session, booking_id, BookingState.RESERVED, BookingEvent.PREPARE, now)
-        await move(
-            session, booking_id, BookingState.PREPARING, BookingEvent.OPEN, now, ready_at=now, ends_at=ends_at
-        )
 
 
 async def test_a_whole_life_is_written_down_and_frees_the_seat(database):
