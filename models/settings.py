@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         default_factory=lambda: ["127.0.0.1", "::1"],
         description="Addresses that may read the figures for Prometheus at /api/metrics.",
     )
-    feedback_email: str = Field("", description="Where feedback goes; empty: it is kept in the database only.")
+    feedback_email: str = Field("", description="Where feedback is mailed to; empty: `wod feedback` shows it.")
 
     # Backends on other machines
     backends_file: Path | None = Field(

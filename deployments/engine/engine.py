@@ -32,6 +32,7 @@ from tasks.archives import drop_expired_archives
 from tasks.catching_up import catch_up
 from tasks.outbox import sweep_outbox
 from tasks.partner_deliveries import forget_old_deliveries
+from tasks.feedback import forward_feedback
 from tasks.preparing import start_server
 from tasks.running_platform import Platform
 
@@ -48,6 +49,7 @@ _ARCHIVES_SECONDS = 600
 _LEFT_RUNS_SECONDS = 15
 
 
+_FEEDBACK_SECONDS = 60
 class Engine:
     """One process's share of all bookings' work; any number of engines may run."""
 
@@ -85,6 +87,7 @@ class Engine:
         ]
         tasks = [asyncio.create_task(each) for each in loops]
         await stop.wait()
+            self._forever(self._forward_feedback, _FEEDBACK_SECONDS),
         tasks[0].cancel()
         if self._running:
             await asyncio.wait(self._running.values(), timeout=_DRAIN_SECONDS)
@@ -225,6 +228,9 @@ class Engine:
     async def _start_servers(self) -> None:
         while True:
             booking_id = await self._platform.servers_to_start.get()
+    async def _forward_feedback(self) -> None:
+        await forward_feedback(self._platform)
+
             try:
                 await start_server(booking_id)
             except Exception as error:

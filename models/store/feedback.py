@@ -16,6 +16,18 @@ def keep_feedback(session: AsyncSession, email: str, message: str) -> None:
     session.add(Feedback(email=email, message=message))
 
 
+async def lock_unmailed_feedback(session: AsyncSession) -> Feedback | None:
+    """Return the oldest feedback that was not mailed yet, locked; what others have locked is passed over."""
+    found: Feedback | None = await session.scalar(
+        select(Feedback)
+        .where(col(Feedback.mailed_at).is_(None))
+        .order_by(col(Feedback.id))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return found
+
+
 async def newest_feedback(session: AsyncSession, limit: int) -> Sequence[Feedback]:
     """Return the newest feedback, oldest first."""
     rows = await session.scalars(select(Feedback).order_by(col(Feedback.id).desc()).limit(limit))

@@ -70,6 +70,19 @@ def test_a_booking_of_the_operators_workshop_is_served(stack):
     )
 
 
+def test_users_are_added_on_the_machine_and_log_in_at_its_api(stack):
+    user = {"username": "ops", "password": "correct horse battery"}
+    arguments = [user["username"], "--email", "ops@example.org", "--role", "moderator", "--password-stdin"]
+    stack.machine.run(["wod", "user", "add", *arguments], input=f"{user['password']}\n")
+    assert json.loads(stack.machine.run(["wod", "user", "list", "--json"]).stdout)[0]["roles"] == ["moderator"]
+    with stack.api() as api:
+        token = api.post("/api/login", json=user).raise_for_status().json()["accessToken"]
+        assert api.get("/api/customers", headers={"x-access-token": token}).is_success
+    assert stack.machine.run(["wod", "down", "--purge"], check=False).returncode == 2
+    as_student = ["runuser", "-u", "student1", "--", "wod", "user", "list"]
+    assert "sudo wod user" in stack.machine.run(as_student, check=False).stderr
+
+
 def test_a_restored_database_is_that_of_the_backup_and_serves(stack):
     kept = stack.book("kept")
     [backup] = stack.backups("backup")

@@ -1,0 +1,85 @@
+"""Feedback is mailed to the operator, once, and nothing of it is lost while the mail server is away."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from smtp_server import mail_servers, messages, settings_for
+
+from models.errors import StepFailed
+from models.rules.people import plain_line
+from models.store.feedback import keep_feedback, newest_feedback
+from tasks.adapters.smtp import Mailer
+from tasks.feedback import forward_feedback
+from tasks.running_platform import Platform
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def server(tmp_path):
+    async with mail_servers(tmp_path) as start:
+        yield await start()
+
+
+@pytest.fixture
+async def platform(server, database):
+    settings = settings_for(server).model_copy(update={"feedback_email": "operators@example.org"})
+    running = Platform(settings, database, Mailer(settings), "engine-1")
+    yield running
+    await running.mailer.close()
+
+
+async def say(database, *texts):
+    async with database.transaction() as session:
+        for text in texts:
+            keep_feedback(session, "ana@example.org", text)
+
+
+async def test_feedback_goes_to_the_operator_once(platform, server):
+    await say(platform.database, "Schön!\n.\nAnd <b>more</b>", "Second")
+    assert await forward_feedback(platform) == 2
+    assert await forward_feedback(platform) == 0
+    first, second = sorted(messages(server.folder), key=lambda each: "Second" in each.get_content())
+    assert first["X-RcptTo"] == "operators@example.org"
+    assert (first["Reply-To"], first["Auto-Submitted"]) == ("ana@example.org", "auto-generated")
+    assert "Schön!\n.\nAnd <b>more</b>" in first.get_content().replace("\r\n", "\n")
+    assert first.get_content_type() == "text/plain"
+    assert first["Message-ID"] != second["Message-ID"]
+
+
+async def test_without_an_address_of_the_operators_nothing_is_mailed(platform, server):
+    await say(platform.database, "kept")
+    settings = platform.settings.model_copy(update={"feedback_email": ""})
+    assert await forward_feedback(replace(platform, settings=settings)) == 0
+    assert messages(server.folder) == []
+
+
+async def test_what_the_server_does_not_take_waits(platform, server):
+    await say(platform.database, "waits")
+    server.refusals["DATA"] = "451 Not now"
+    with pytest.raises(StepFailed):
+        await forward_feedback(platform)
+    assert messages(server.folder) == []
+    assert await forward_feedback(platform) == 1
+    [mail] = messages(server.folder)
+    assert "waits" in mail.get_content()
+
+
+async def test_two_engines_mail_it_once(platform, server):
+    await say(platform.database, *(f"text {number}" for number in range(6)))
+    sent = await asyncio.gather(*(forward_feedback(platform) for _ in range(3)))
+    assert sum(sent) == len(messages(server.folder)) == 6
+    async with platform.database.transaction() as session:
+        assert all(each.mailed_at for each in await newest_feedback(session, 9))
+
+
+async def test_a_brand_of_any_letters_is_a_subject(platform, server):
+    await say(platform.database, "x")
+    settings = platform.settings.model_copy(update={"brand": "Wörkshops\r\nBcc: x@example.org"})
+    await forward_feedback(replace(platform, settings=settings))
+    [mail] = messages(server.folder)
+    assert mail["Bcc"] is None
+    assert plain_line(settings.brand) in mail["Subject"]
