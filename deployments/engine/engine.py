@@ -30,9 +30,9 @@ from models.store.work import (
 from models.tables import utc_now
 from tasks.archives import drop_expired_archives
 from tasks.catching_up import catch_up
+from tasks.feedback import forward_feedback
 from tasks.outbox import sweep_outbox
 from tasks.partner_deliveries import forget_old_deliveries
-from tasks.feedback import forward_feedback
 from tasks.preparing import start_server
 from tasks.running_platform import Platform
 
@@ -47,9 +47,9 @@ _CANCEL_SECONDS = 5
 _DRAIN_SECONDS = 6
 _ARCHIVES_SECONDS = 600
 _LEFT_RUNS_SECONDS = 15
-
-
 _FEEDBACK_SECONDS = 60
+
+
 class Engine:
     """One process's share of all bookings' work; any number of engines may run."""
 
@@ -82,12 +82,12 @@ class Engine:
             *self._attending.loops(),
             self._forever(self._obey_operators, _LOOK_SECONDS),
             self._forever(self._drop_archives, _ARCHIVES_SECONDS),
+            self._forever(self._forward_feedback, _FEEDBACK_SECONDS),
             self._forever(self._close_left_runs, _LEFT_RUNS_SECONDS),
             *(self._start_servers() for _ in range(self._settings.prestart_limit)),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
         await stop.wait()
-            self._forever(self._forward_feedback, _FEEDBACK_SECONDS),
         tasks[0].cancel()
         if self._running:
             await asyncio.wait(self._running.values(), timeout=_DRAIN_SECONDS)
@@ -222,15 +222,15 @@ class Engine:
         await drop_expired_archives()
         await forget_old_deliveries(self._platform)
 
+    async def _forward_feedback(self) -> None:
+        await forward_feedback(self._platform)
+
     async def _close_left_runs(self) -> None:
         await close_left_runs(self._platform, self._recorder, self._running)
 
     async def _start_servers(self) -> None:
         while True:
             booking_id = await self._platform.servers_to_start.get()
-    async def _forward_feedback(self) -> None:
-        await forward_feedback(self._platform)
-
             try:
                 await start_server(booking_id)
             except Exception as error:
