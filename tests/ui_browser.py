@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from axe_core_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -21,8 +22,9 @@ def catalog_command() -> list[str]:
 
 
 def note_complaint(complaints: list[str], kind: str, text: str, location: Any) -> None:
-    # Streamlit looks for its own server at each level of a page's address, and the first tries may fail.
-    if kind == "error" and "/_stcore/" not in str(location):
+    # Streamlit looks for its own server at each level of a page's address, and the first tries may fail. Other
+    # tests boot machines, which this machine's network then has or has no more.
+    if kind == "error" and "/_stcore/" not in str(location) and "ERR_NETWORK_CHANGED" not in text:
         complaints.append(f"{text} {location}")
 
 
@@ -56,3 +58,14 @@ async def tab_to(page: Page, target: Any) -> None:
         if await target.evaluate("element => element.contains(document.activeElement)"):
             return
     raise AssertionError("the keyboard doesn't get there")
+
+
+async def hardships(page: Page) -> list[str]:
+    """Return what keeps people with disabilities from using a page, as far as axe-core sees it."""
+    found = await Axe().run(page)
+    return [
+        f"{violation['id']}: {node['html'][:200]}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]

@@ -23,6 +23,8 @@ class Brand(BaseModel):
     dark_link_color: str = Field(description="The same, readable on a dark page.", examples=["#3d9883"])
     chat_url: str = Field(examples=["https://chat.example.org"])
     terms_url: str = Field(examples=["https://example.org/terms"])
+    archive_days: float = Field(description="How long a student's work can be fetched.", examples=[14])
+    offer_hours: float = Field(description="How long a free seat is kept for whoever is next.", examples=[0.5])
 
 
 class Workshop(BaseModel):
@@ -159,6 +161,9 @@ class Problem(BaseModel):
     retry_at: datetime | None = Field(None, description="When asking again makes sense, if that is known.")
 
 
+PartName = Literal["database", "migrations", "engine", "mail", "backends", "prefect"]
+
+
 class Part(BaseModel):
     """How one part of the platform is doing."""
 
@@ -174,4 +179,4 @@ class Health(BaseModel):
     """
 
     status: Literal["ok", "degraded", "down"]
-    parts: dict[Literal["database", "migrations", "engine", "mail", "backends"], Part]
+    parts: dict[PartName, Part]

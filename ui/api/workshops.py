@@ -65,6 +65,8 @@ async def read_brand(settings: SettingsHere) -> Brand:
         dark_link_color=readable(settings.brand_color, _DARK_PAGE),
         chat_url=web_address(settings.brand_chat_url),
         terms_url=web_address(settings.terms_url),
+        archive_days=settings.archive_days,
+        offer_hours=settings.offer_hours,
     )
 
 

@@ -1,4 +1,4 @@
-"""The form that books a workshop, and what it says when a booking is refused."""
+"""The form that books a workshop, or joins the line for it, and what it says when that is refused."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui.api.client import ApiError
-from ui.api.schemas import BookingRequest, Workshop
+from ui.api.own_schemas import WaitingRequest
+from ui.api.schemas import BookingRequest, WorkshopDetails
 from ui.catalog.connection import brand, client
-from ui.catalog.frame import BOOKING_IN_SESSION
+from ui.catalog.frame import BOOKING_IN_SESSION, LINK_IN_SESSION, Pages, show_heading
 from ui.catalog.times import until
 from ui.catalog.wording import as_html, as_markdown, hours
 
@@ -19,30 +20,37 @@ _ADVICE = {
     "workshop_full": "The next seat comes free {when}. Come back then, or choose another workshop now.",
     "already_booked": "The session under way ends {when}.",
 }
+_OWN = {"already_booked", "already_waiting"}
 
 
-def show_form(workshop: Workshop, booking_page: st.Page) -> None:
-    """Show the form, and lead to the booking's own page when it was granted."""
+def show_form(workshop: WorkshopDetails, pages: Pages) -> None:
+    """Show the form, and lead to the page of the booking, or of the place in the line, when it was granted."""
+    joins_line = not workshop.free_seats and workshop.can_wait
     with st.form("booking", border=True):
-        st.html('<h2 class="wod-heading">Book your seat</h2>')
+        show_heading("Join the waiting list" if joins_line else "Book your seat")
         if not workshop.free_seats:
-            st.warning("All seats are taken at the moment.", icon=":material/hourglass_top:")
+            st.warning(_full(workshop, joins_line=joins_line), icon=":material/hourglass_top:")
         answers = _ask(workshop)
-        slots = answers.slots
-        pressed = st.form_submit_button("Book my seat", type="primary", width="stretch", icon=":material/bolt:")
+        label, icon = ("Join the waiting list", "group_add") if joins_line else ("Book my seat", "bolt")
+        pressed = st.form_submit_button(label, type="primary", width="stretch", icon=f":material/{icon}:")
         outcome = st.empty()
     if not pressed:
         return
     if not answers.accepts_terms:
-        _tell(slots["accept_terms"], "Please accept the terms to book.")
+        _tell(answers.slots["accept_terms"], "Please accept the terms to go on.")
         return
     try:
-        created = client().book(answers.request(workshop.key))
+        if joins_line:
+            place = client().wait(workshop.key, answers.place())
+            st.switch_page(pages["waiting"], query_params={"place": place.reference})
+        created = client().book(answers.booking(workshop.key))
     except ApiError as error:
-        _show_refusal(error, slots, outcome)
+        if _is_other_form_due(error, workshop):
+            st.rerun()
+        _show_refusal(error, answers.slots, outcome, pages)
         return
     st.session_state[BOOKING_IN_SESSION] = created.reference
-    st.switch_page(booking_page, query_params={"booking": created.reference})
+    st.switch_page(pages["booking"], query_params={"booking": created.reference})
 
 
 class _Answers:
@@ -53,12 +61,16 @@ class _Answers:
         self.slots: dict[str, DeltaGenerator] = {}
         self.accepts_terms = False
 
-    def request(self, workshop_key: str) -> BookingRequest:
-        """Return what to ask of the API; the terms have to be accepted."""
+    def booking(self, workshop_key: str) -> BookingRequest:
+        """Return what to ask of the API for a seat; the terms have to be accepted."""
         return BookingRequest(workshop=workshop_key, accept_terms=True, **self.texts)
 
+    def place(self) -> WaitingRequest:
+        """Return what to ask of the API for a place in the line; the terms have to be accepted."""
+        return WaitingRequest(accept_terms=True, **self.texts)
 
-def _ask(workshop: Workshop) -> _Answers:
+
+def _ask(workshop: WorkshopDetails) -> _Answers:
     answers = _Answers()
     fields: dict[str, tuple[str, str, Literal["default", "email"]]] = {
         "name": ("Your name", "name", "default"),
@@ -68,28 +80,54 @@ def _ask(workshop: Workshop) -> _Answers:
     for field, (label, autocomplete, kind) in fields.items():
         answers.texts[field] = (
             st.text_input(
-                label, key=f"booking-{field}", autocomplete=autocomplete, type=kind, icon="", validate=""
+                label,
+                key=f"booking-{field}",
+                autocomplete=autocomplete,
+                type=kind,
+                icon="",
+                validate="",
+                persist_state="session",
             )
             or ""
         )
         answers.slots[field] = st.empty()
+    # A link in the label would be read out as the Markdown that it is.
     answers.accepts_terms = st.checkbox(_terms(workshop), key="booking-terms")
     answers.slots["accept_terms"] = st.empty()
+    address = as_html(brand().terms_url or "terms")
+    st.html(f'<a class="wod-terms" href="{address}" target="_blank">Read the terms and conditions</a>')
     return answers
 
 
-def _terms(workshop: Workshop) -> str:
+def _full(workshop: WorkshopDetails, *, joins_line: bool) -> str:
+    when = f" The next one comes free {until(workshop.next_free_at)}." if workshop.next_free_at else ""
+    if not joins_line:
+        return as_markdown(f"All seats are taken at the moment.{when}")
+    before = f" Waiting now: {workshop.waiting}." if workshop.waiting else ""
+    offer = " As soon as a seat is yours we write to you, and keep it for you for a while."
+    return as_markdown(f"All seats are taken at the moment.{when}{before}{offer}")
+
+
+def _terms(workshop: WorkshopDetails) -> str:
     """Return what a student agrees to, with this workshop's own hours."""
-    address = brand().terms_url
-    terms = f"[terms and conditions]({address})" if address else "terms"
     time = as_markdown(hours(workshop.duration_hours))
     return (
         f"I have {time} from the moment my seat is ready. Then my account is erased, and what I did is kept for"
-        f" download for a while. I accept the {terms}."
+        " download for a while. I accept the terms and conditions."
     )
 
 
-def _show_refusal(error: ApiError, slots: Mapping[str, DeltaGenerator], outcome: DeltaGenerator) -> None:
+def _is_other_form_due(error: ApiError, workshop: WorkshopDetails) -> bool:
+    """Tell whether somebody took the last seat, or gave one back, while this visitor filled the form in."""
+    if error.reason not in ("workshop_full", "seats_free"):
+        return False
+    now = client().workshop(workshop.key)
+    return (now.can_wait and not now.free_seats) != (workshop.can_wait and not workshop.free_seats)
+
+
+def _show_refusal(
+    error: ApiError, slots: Mapping[str, DeltaGenerator], outcome: DeltaGenerator, pages: Pages
+) -> None:
     others = []
     for problem in error.fields:
         if problem.field in slots:
@@ -102,6 +140,19 @@ def _show_refusal(error: ApiError, slots: Mapping[str, DeltaGenerator], outcome:
     when = until(error.retry_at) if error.retry_at else ""
     words = [*(others or [error.message]), advice.format(when=when)]
     outcome.error(as_markdown(" ".join(word for word in words if word)), icon=":material/event_busy:")
+    if error.reason in _OWN:
+        _show_own_way(pages)
+
+
+def _show_own_way(pages: Pages) -> None:
+    """Lead to the booking that is in the way, as far as this browser knows it; else its mails do."""
+    link, reference = st.session_state.get(LINK_IN_SESSION), st.session_state.get(BOOKING_IN_SESSION)
+    if link:
+        st.page_link(pages["session"], label="Go to my session", query_params={"link": link})
+    elif reference:
+        st.page_link(pages["booking"], label="See or end my booking", query_params={"booking": reference})
+    else:
+        st.caption("The link in its mail leads to it: there you can go on with it, or end it.")
 
 
 def _tell(slot: DeltaGenerator, message: str) -> None:

@@ -8,9 +8,11 @@ import streamlit as st
 
 from ui.api.schemas import Workshop
 from ui.catalog.pictures import picture, portrait
-from ui.catalog.wording import as_html, as_markdown, hours
+from ui.catalog.times import seconds_until
+from ui.catalog.wording import as_html, as_markdown, counted, hours, icon, span
 
 _DESCRIPTION_CHARACTERS = 150
+_CATEGORIES = 2
 
 # What stays as it is in an address inside CSS quotes; everything else is percent-encoded.
 _IN_ADDRESS = ":/?#[]@!$&*+,;=%~"
@@ -19,9 +21,11 @@ _IN_ADDRESS = ":/?#[]@!$&*+,;=%~"
 def show_card(workshop: Workshop, page: st.Page, index: int) -> None:
     """Show a workshop as a card that leads to its page."""
     with st.container(border=True, key=f"card-{index}", gap="xsmall"):
-        st.html(f'<div class="wod-picture-frame">{picture_html(workshop)}{_marks(workshop)}</div>')
+        st.html(f'<div class="wod-picture-frame">{picture_html(workshop)}{marks_html(workshop)}</div>')
         st.page_link(page, label=f"**{as_markdown(workshop.title)}**", query_params={"workshop": workshop.key})
-        st.html(f'<p class="wod-summary">{as_html(_short(workshop.description))}</p>{_foot(workshop)}')
+        summary = f'<p class="wod-summary">{as_html(_short(workshop.description))}</p>'
+        foot = f'<div class="wod-foot">{presenter_html(workshop)}{facts_html(workshop)}</div>'
+        st.html(f"{categories_html(workshop)}{summary}{foot}")
 
 
 def picture_html(workshop: Workshop) -> str:
@@ -45,22 +49,34 @@ def presenter_html(workshop: Workshop) -> str:
 
 def facts_html(workshop: Workshop) -> str:
     """Return length and free seats in one line."""
-    if workshop.free_seats:
-        seats = f"{workshop.free_seats} {'seat' if workshop.free_seats == 1 else 'seats'} free"
-        seats_html = f'<span class="wod-free">{seats}</span>'
-    else:
-        seats_html = '<span class="wod-full">Full at the moment</span>'
-    return f'<div class="wod-facts"><span>{as_html(hours(workshop.duration_hours))}</span>{seats_html}</div>'
+    length = f"<span>{icon('schedule')}{as_html(hours(workshop.duration_hours))}</span>"
+    return f'<div class="wod-facts">{length}{_seats_html(workshop)}</div>'
 
 
-def _marks(workshop: Workshop) -> str:
-    marks = (["Popular"] if workshop.is_popular else []) + [each for each in workshop.category if each.strip()]
-    shown = "".join(f'<li class="wod-mark">{as_html(mark)}</li>' for mark in marks[:3])
+def marks_html(workshop: Workshop) -> str:
+    """Return what stands out about a workshop, to be shown on its picture."""
+    marks = [
+        *([("Challenge", "trophy")] if workshop.kind == "challenge" else []),
+        *([("Popular", "trending_up")] if workshop.is_popular else []),
+        *([("New", "auto_awesome")] if workshop.is_new else []),
+    ]
+    shown = "".join(f'<li class="wod-mark">{icon(symbol)}{mark}</li>' for mark, symbol in marks)
     return f'<ul class="wod-marks" aria-label="Marks">{shown}</ul>' if shown else ""
 
 
-def _foot(workshop: Workshop) -> str:
-    return f'<div class="wod-foot">{presenter_html(workshop)}{facts_html(workshop)}</div>'
+def categories_html(workshop: Workshop) -> str:
+    """Return the first categories of a workshop."""
+    names = [each for each in workshop.category if each.strip()][:_CATEGORIES]
+    shown = "".join(f"<li>{as_html(name)}</li>" for name in names)
+    return f'<ul class="wod-categories" aria-label="Categories">{shown}</ul>' if shown else ""
+
+
+def _seats_html(workshop: Workshop) -> str:
+    if workshop.free_seats:
+        return f'<span class="wod-free">{counted(workshop.free_seats, "seat")} free</span>'
+    left = seconds_until(workshop.next_free_at) if workshop.next_free_at else 0
+    when = f" · next seat in {span(left)}" if left >= 60 else ""
+    return f'<span class="wod-full">{as_html("Full" + when)}</span>'
 
 
 def _short(text: str) -> str:

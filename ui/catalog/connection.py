@@ -7,12 +7,13 @@ import os
 import streamlit as st
 
 from ui.api.client import ApiClient, ApiError
+from ui.api.own_schemas import BadgeKind
 from ui.api.schemas import Brand, Workshop
 
 API_VARIABLE = "WOD_CATALOG_API_URL"
 
 # How long visitors may see the same answer: free seats change with every booking, the brand hardly ever.
-_WORKSHOPS_SECONDS, _BRAND_SECONDS = 2, 60
+_WORKSHOPS_SECONDS, _BADGES_SECONDS, _BRAND_SECONDS = 2, 30, 60
 _RETRY_SECONDS = 3.0
 
 
@@ -21,13 +22,21 @@ def client() -> ApiClient:
     return _shared().on_behalf_of(_visitor())
 
 
-@st.cache_data(ttl=_WORKSHOPS_SECONDS, show_spinner=False)
-def workshops() -> list[Workshop]:
+# The answers are shared and never changed: a copy of 500 workshops for each visitor's key press would take longer
+# than all the rest.
+@st.cache_resource(ttl=_WORKSHOPS_SECONDS, show_spinner=False)
+def workshops() -> tuple[Workshop, ...]:
     """Return the workshops that can be booked."""
-    return client().workshops()
+    return tuple(client().workshops())
 
 
-@st.cache_data(ttl=_BRAND_SECONDS, show_spinner=False)
+@st.cache_resource(ttl=_BADGES_SECONDS, show_spinner=False)
+def badges() -> tuple[BadgeKind, ...]:
+    """Return the badges that can be earned."""
+    return tuple(client().badges())
+
+
+@st.cache_resource(ttl=_BRAND_SECONDS, show_spinner=False)
 def brand() -> Brand:
     """Return how the programme presents itself."""
     return client().brand()

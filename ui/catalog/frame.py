@@ -3,51 +3,79 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
 
 from ui.api.schemas import Brand
-from ui.catalog.wording import as_html, as_markdown
+from ui.catalog.connection import brand
+from ui.catalog.wording import as_html, as_markdown, icon
 
 BOOKING_IN_SESSION = "booking_reference"
+LINK_IN_SESSION = "own_link"
+FAREWELL_IN_SESSION = "farewell"
+
+Pages = Mapping[str, st.Page]
 
 _STYLE = Path(__file__).with_name("style.css")
+_SCRIPT = Path(__file__).with_name("page.js").read_text()
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
 def apply_style() -> None:
-    """Give the page its look."""
+    """Give the page its look, and what it does in the browser alone."""
     st.html(_STYLE)
+    with st.container(key="script"):
+        st.html(f"<script>{_SCRIPT}</script>", unsafe_allow_javascript=True)
 
 
-def show_header(brand: Brand, pages: dict[str, st.Page]) -> None:
-    """Show whose catalog this is, and the way back to one's own booking."""
-    st.html(f"<style>{_accent(brand)}</style>")
+def name_page(title: str) -> None:
+    """Name the page in the browser's tab and history."""
+    st.set_page_config(page_title=f"{title} · {brand().name}")
+
+
+def show_header(programme: Brand, pages: Pages, *, has_replays: bool) -> None:
+    """Show whose catalog this is, and the ways to the other pages."""
+    st.html(f"<style>{_accent(programme)}</style>")
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
-        if brand.logo:
-            st.html(f'<img class="wod-logo" src="{as_html(brand.logo)}" alt="">', width="content")
-        st.page_link(pages["workshops"], label=f"**{as_markdown(brand.name)}**")
-        reference = st.session_state.get(BOOKING_IN_SESSION)
-        if reference:
-            st.page_link(
-                pages["booking"],
-                label="My booking",
-                icon=":material/confirmation_number:",
-                query_params={"booking": reference},
-            )
+        with st.container(horizontal=True, vertical_alignment="center", key="home", width="content"):
+            if programme.logo:
+                st.html(f'<img class="wod-logo" src="{as_html(programme.logo)}" alt="">', width="content")
+            st.page_link(pages["workshops"], label=f"**{as_markdown(programme.name)}**")
+        with st.container(horizontal=True, vertical_alignment="center", key="ways", width="content"):
+            st.page_link(pages["workshops"], label="Workshops")
+            if has_replays:
+                st.page_link(pages["replays"], label="Replays")
+            st.page_link(pages["badges"], label="Badges")
+            _show_own_way(pages)
 
 
-def show_footer(brand: Brand) -> None:
+def _show_own_way(pages: Pages) -> None:
+    link, reference = st.session_state.get(LINK_IN_SESSION), st.session_state.get(BOOKING_IN_SESSION)
+    if link:
+        icon = ":material/account_circle:"
+        st.page_link(pages["session"], label="My session", icon=icon, query_params={"link": link})
+    elif reference:
+        icon = ":material/confirmation_number:"
+        st.page_link(pages["booking"], label="My booking", icon=icon, query_params={"booking": reference})
+
+
+def show_footer(programme: Brand, pages: Pages) -> None:
     """Show who runs the programme, and where its terms and its community are."""
-    links = {brand.owner: brand.url, "Terms and conditions": brand.terms_url, "Questions? Chat": brand.chat_url}
-    shown = "".join(
-        f'<li><a href="{as_html(address)}" target="_blank" rel="noopener noreferrer">{as_html(label)}</a></li>'
-        for label, address in links.items()
-        if address
-    )
-    owner = "" if brand.url else f"<li>{as_html(brand.owner)}</li>"
-    st.html(f'<footer class="wod-footer"><ul>{owner}{shown}</ul></footer>')
+    with st.container(horizontal=True, vertical_alignment="center", key="footer"):
+        links = {programme.owner: programme.url, "Questions? Chat": programme.chat_url}
+        if programme.terms_url:
+            links["Terms and conditions"] = programme.terms_url
+        shown = "".join(
+            f'<li><a href="{as_html(address)}" target="_blank" rel="noopener noreferrer">{as_html(label)}</a></li>'
+            for label, address in links.items()
+            if address
+        )
+        owner = "" if programme.url else f"<li>{as_html(programme.owner)}</li>"
+        st.html(f'<footer class="wod-footer"><ul>{owner}{shown}</ul></footer>', width="content")
+        if not programme.terms_url:
+            st.page_link(pages["terms"], label="Terms and conditions")
 
 
 def show_title(text: str, lead: str = "") -> None:
@@ -56,8 +84,23 @@ def show_title(text: str, lead: str = "") -> None:
     st.html(f'<h1 class="wod-title">{as_html(text)}</h1>{below}')
 
 
-def _accent(brand: Brand) -> str:
+def show_heading(text: str, lead: str = "") -> None:
+    """Show the headline of a part of a page, with a sentence below."""
+    below = f'<p class="wod-below">{as_html(lead)}</p>' if lead else ""
+    st.html(f'<h2 class="wod-heading">{as_html(text)}</h2>{below}')
+
+
+def show_nothing(icon_name: str, what: str, then: str) -> None:
+    """Show that there is nothing to show, and what to do."""
+    st.html(
+        f'<div class="wod-nothing" role="status">{icon(icon_name)}<strong>{as_html(what)}</strong>'
+        f"<span>{as_html(then)}</span></div>"
+    )
+
+
+def _accent(programme: Brand) -> str:
     light, dark = (
-        color if _COLOR.fullmatch(color) else "currentColor" for color in (brand.link_color, brand.dark_link_color)
+        color if _COLOR.fullmatch(color) else "currentColor"
+        for color in (programme.link_color, programme.dark_link_color)
     )
     return f":root {{ --wod-accent-light: {light}; --wod-accent-dark: {dark} }}"

@@ -13,11 +13,26 @@ from __future__ import annotations
 import streamlit as st
 
 from ui.api.client import ApiError
+from ui.catalog.badge_page import show_badge
+from ui.catalog.badge_wall import show_badges
 from ui.catalog.booking_page import show_booking
-from ui.catalog.connection import brand, show_outage
-from ui.catalog.frame import apply_style, show_footer, show_header
+from ui.catalog.connection import brand, show_outage, workshops
+from ui.catalog.frame import BOOKING_IN_SESSION, LINK_IN_SESSION, Pages, apply_style, show_footer, show_header
+from ui.catalog.replays import has_replays, show_replays
+from ui.catalog.session_page import show_session
+from ui.catalog.terms_page import show_terms
+from ui.catalog.waiting_page import show_waiting
 from ui.catalog.workshop_list import show_workshops
 from ui.catalog.workshop_page import show_workshop
+
+# What names a page in an address, and the page: also when the address is that of the first one.
+_OLD_ADDRESSES = {
+    "booking": "booking",
+    "workshop": "workshop",
+    "link": "session",
+    "place": "waiting",
+    "code": "badge",
+}
 
 
 def main() -> None:
@@ -25,7 +40,13 @@ def main() -> None:
     pages = {
         "workshops": st.Page(lambda: show_workshops(pages["workshop"]), title="Workshops", default=True),
         "workshop": st.Page(lambda: show_workshop(pages), title="Workshop", url_path="workshop"),
-        "booking": st.Page(lambda: show_booking(pages["workshops"]), title="Booking", url_path="booking"),
+        "booking": st.Page(lambda: show_booking(pages), title="Booking", url_path="booking"),
+        "session": st.Page(lambda: show_session(pages), title="My session", url_path="session"),
+        "waiting": st.Page(lambda: show_waiting(pages), title="Waiting list", url_path="waiting"),
+        "badges": st.Page(lambda: show_badges(pages), title="Badges", url_path="badges"),
+        "badge": st.Page(lambda: show_badge(pages), title="Badge", url_path="badge"),
+        "replays": st.Page(lambda: show_replays(pages), title="Replays", url_path="replays"),
+        "terms": st.Page(lambda: show_terms(), title="Terms and conditions", url_path="terms"),
     }
     page = st.navigation(list(pages.values()), position="hidden")
     st.set_page_config(layout="wide", page_icon="🎓")
@@ -34,18 +55,27 @@ def main() -> None:
         programme = brand()
         if page is pages["workshops"]:
             _follow_old_address(pages)
-        show_header(programme, pages)
-        page.run()
-        show_footer(programme)
+        _remember_own_page(page, pages)
+        show_header(programme, pages, has_replays=has_replays(workshops()))
+        with st.container(key="page"):
+            page.run()
+        show_footer(programme, pages)
     except ApiError:
         show_outage()
 
 
-def _follow_old_address(pages: dict[str, st.Page]) -> None:
-    """Lead on who comes to the first page with `?booking=` or `?workshop=`."""
-    for name in ("booking", "workshop"):
+def _follow_old_address(pages: Pages) -> None:
+    """Lead on who comes to the first page with what names another."""
+    for name, page in _OLD_ADDRESSES.items():
         if name in st.query_params:
-            st.switch_page(pages[name], query_params={name: st.query_params[name]})
+            st.switch_page(pages[page], query_params={name: st.query_params[name]})
+
+
+def _remember_own_page(page: st.Page, pages: Pages) -> None:
+    """Keep the way to what only this visitor may know, for the header."""
+    for own, name, kept in (("session", "link", LINK_IN_SESSION), ("booking", "booking", BOOKING_IN_SESSION)):
+        if page is pages[own] and name in st.query_params:
+            st.session_state[kept] = st.query_params[name]
 
 
 main()

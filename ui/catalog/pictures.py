@@ -19,6 +19,11 @@ _PALETTES = (
     ("#0c4a6e", "#0f766e"),
     ("#4c1d95", "#be123c"),
     ("#334155", "#0369a1"),
+    ("#134e4a", "#65a30d"),
+    ("#831843", "#c2410c"),
+    ("#312e81", "#0e7490"),
+    ("#713f12", "#15803d"),
+    ("#1e293b", "#6d28d9"),
 )
 
 
@@ -46,6 +51,30 @@ def portrait(name: str) -> str:
         f'<rect width="40" height="40" fill="{color}"/>'
         '<text x="20" y="20.5" dy=".35em" text-anchor="middle" font-family="sans-serif" font-size="15"'
         f' fill="#fff">{initials}</text></svg>'
+    )
+
+
+def medal(name: str) -> str:
+    """Return a badge for `name` as a data address: a rosette in two colours with a star."""
+    left, right = _PALETTES[sha256(name.encode(errors="replace")).digest()[0] % len(_PALETTES)]
+    edge = " ".join(
+        f"{100 + radius * math.cos(step * math.pi / 12):.1f},{90 + radius * math.sin(step * math.pi / 12):.1f}"
+        for step in range(24)
+        for radius in ((80, 72)[step % 2],)
+    )
+    star = " ".join(
+        f"{100 + radius * math.sin(step * math.pi / 5):.1f},{90 - radius * math.cos(step * math.pi / 5):.1f}"
+        for step in range(10)
+        for radius in ((34, 15)[step % 2],)
+    )
+    return _address(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 200">'
+        '<defs><linearGradient id="g" x1="0" y1="0" x2="1" y2="1">'
+        f'<stop stop-color="{left}"/><stop offset="1" stop-color="{right}"/></linearGradient></defs>'
+        f'<path d="M62 128 46 196l30-16 18 16 12-56zM138 128l16 68-30-16-18 16-12-56z" fill="{right}"/>'
+        f'<polygon points="{edge}" fill="url(#g)"/>'
+        '<circle cx="100" cy="90" r="56" fill="none" stroke="#fff" stroke-width="3" stroke-opacity=".55"/>'
+        f'<polygon points="{star}" fill="#fff"/></svg>'
     )
 
 
@@ -103,7 +132,27 @@ def _cells(digest: bytes) -> str:
     )
 
 
-_PATTERNS: tuple[Callable[[bytes], str], ...] = (_rings, _waves, _network, _cells)
+def _dots(digest: bytes) -> str:
+    x, y = _WIDTH * digest[0] / 255, _HEIGHT * digest[1] / 255
+    return "".join(
+        f'<circle cx="{column * 30 + 5}" cy="{row * 30 + 15}" r="{radius:.1f}" fill="#fff" fill-opacity=".3"'
+        ' stroke="none"/>'
+        for row in range(10)
+        for column in range(22)
+        if (radius := 11 - math.dist((column * 30, row * 30), (x, y)) / 45) > 1
+    )
+
+
+def _beams(digest: bytes) -> str:
+    return "".join(
+        f'<path d="M{left} 0h{width}L{left + width - 190} {_HEIGHT}h-{width}z" fill="#fff" stroke="none"'
+        f' fill-opacity="{0.05 + digest[index + 9] / 255 * 0.15:.2f}"/>'
+        for index in range(9)
+        for left, width in ((digest[index] * 3.2, 20 + digest[index + 10] % 90),)
+    )
+
+
+_PATTERNS: tuple[Callable[[bytes], str], ...] = (_rings, _waves, _network, _cells, _dots, _beams)
 
 
 def _address(svg: str) -> str:

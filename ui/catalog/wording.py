@@ -23,8 +23,13 @@ def as_markdown(text: str) -> str:
 def hours(count: float) -> str:
     """Return a length such as `4 hours`, `1 hour` or `30 minutes`."""
     if 0 < count < 1:
-        return _counted(round(count * 60), "minute")
-    return _counted(count, "hour")
+        return counted(round(count * 60), "minute")
+    return counted(count, "hour")
+
+
+def counted(count: float, what: str) -> str:
+    """Return a number of things such as `1 seat` or `2.5 hours`."""
+    return f"{count:g} {what}" + ("" if count == 1 else "s")
 
 
 def span(seconds: float) -> str:
@@ -44,8 +49,15 @@ def clock(moment: datetime, zone_name: str | None, now: datetime) -> str:
     return shown if local.date() == today else f"{local:%A} {local.day} {local:%B}, {shown}"
 
 
-def _counted(count: float, what: str) -> str:
-    return f"{count:g} {what}" + ("" if count == 1 else "s")
+def day(moment: datetime, zone_name: str | None) -> str:
+    """Return which day a moment is in, in a person's own time zone: `23 November 2026`."""
+    local = moment.astimezone(_zone(zone_name))
+    return f"{local.day} {local:%B %Y}"
+
+
+def icon(name: str) -> str:
+    """Return a picture from the font of icons that Streamlit brings, unheard by screen readers."""
+    return f'<span class="wod-icon" aria-hidden="true">{as_html(name)}</span>'
 
 
 def _zone(name: str | None) -> tzinfo:

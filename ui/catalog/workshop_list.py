@@ -9,22 +9,24 @@ import streamlit as st
 from ui.api.client import ApiError
 from ui.api.schemas import Workshop
 from ui.catalog.cards import show_card
-from ui.catalog.connection import show_outage, workshops
-from ui.catalog.frame import show_title
-from ui.catalog.wording import as_markdown
+from ui.catalog.connection import brand, show_outage, workshops
+from ui.catalog.frame import FAREWELL_IN_SESSION, show_nothing
+from ui.catalog.selection import ALL, ORDERS, Selection, categories, durations, kinds, select
+from ui.catalog.wording import as_markdown, counted
 
 # Cards are cheap, but not hundreds of them at once: a browser on a phone should show the first in no time.
 _CARDS_AT_ONCE = 24
-_ALL = "All"
+
+_FILTERS = ("search", "show", "category", "length", "kind", "free")
 
 
 def show_workshops(workshop_page: st.Page) -> None:
     """Show what can be booked."""
-    show_title(
-        "Learn by doing",
-        "Book a workshop, and a private JupyterLab with its notebooks is ready in seconds. All it takes is a"
-        " browser and an e-mail address.",
-    )
+    st.set_page_config(page_title=brand().name)
+    farewell = st.session_state.pop(FAREWELL_IN_SESSION, "")
+    if farewell:
+        st.success(as_markdown(f"{farewell} All the best!"), icon=":material/waving_hand:")
+    _show_welcome()
 
     @st.fragment
     def browse() -> None:
@@ -33,26 +35,28 @@ def show_workshops(workshop_page: st.Page) -> None:
         except ApiError:
             show_outage()
             return
-        found = _asked_for(offered)
-        _show_cards(found, workshop_page, is_empty_catalog=not offered)
+        wish = _ask(offered)
+        _show_found(select(offered, wish), wish, workshop_page, is_empty_catalog=not offered)
 
     browse()
 
 
-def matching(offered: Sequence[Workshop], words: str, category: str | None) -> list[Workshop]:
-    """Return the workshops of a category that have every word somewhere in what is said about them."""
-    wanted = words.casefold().split()
-    return [
-        workshop
-        for workshop in offered
-        if (category is None or category in workshop.category)
-        and all(word in _said_about(workshop) for word in wanted)
-    ]
+def _show_welcome() -> None:
+    steps = (
+        ("Choose", "a workshop that you like"),
+        ("Book", "with your e-mail address, no account"),
+        ("Learn", "in a JupyterLab of your own, seconds later"),
+    )
+    shown = "".join(f"<li><span><strong>{step}</strong> {words}</span></li>" for step, words in steps)
+    st.html(
+        '<section class="wod-welcome"><h1 class="wod-title">Learn by doing</h1>'
+        '<p class="wod-lead">Hands-on workshops in notebooks. All it takes is a browser.</p>'
+        f"<ol>{shown}</ol></section>"
+    )
 
 
-def _asked_for(offered: Sequence[Workshop]) -> list[Workshop]:
-    categories = sorted({name for workshop in offered for name in workshop.category if name.strip()})
-    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
+def _ask(offered: Sequence[Workshop]) -> Selection:
+    with st.container(key="filters", horizontal=True, vertical_alignment="center"):
         words = st.text_input(
             "Search workshops",
             type="search",
@@ -60,39 +64,76 @@ def _asked_for(offered: Sequence[Workshop]) -> list[Workshop]:
             max_chars=100,
             placeholder="Search by title, topic or presenter",
             label_visibility="collapsed",
+            icon=":material/search:",
             key="search",
-            width=420,
+            bind="query-params",
+            on_change=_show_first_cards,
         )
-        chosen: str | None = None
-        if len(categories) > 1:
-            chosen = st.pills(
-                "Category",
-                [_ALL, *categories],
-                default=_ALL,
-                required=True,
-                format_func=as_markdown,
-                label_visibility="collapsed",
-                key="category",
-            )
-    return matching(offered, words or "", None if chosen in (None, _ALL) else chosen)
+        order = st.segmented_control(
+            "Show",
+            ORDERS,
+            default=ALL,
+            required=True,
+            label_visibility="collapsed",
+            key="show",
+            bind="query-params",
+            on_change=_show_first_cards,
+        )
+        category = _choice("category", "Any category", categories(offered))
+        length = _choice("length", "Any length", durations(offered))
+        kind = _choice("kind", "Workshops and challenges", kinds(offered))
+        only_free = st.toggle(
+            "Free seats only", key="free", bind="query-params", on_change=_show_first_cards, width="content"
+        )
+    return Selection(words or "", order or ALL, category, length, kind, only_free)
 
 
-def _show_cards(found: Sequence[Workshop], workshop_page: st.Page, *, is_empty_catalog: bool) -> None:
+def _choice(name: str, otherwise: str, options: Sequence[str]) -> str:
+    if not options:
+        return ""
+    chosen = st.selectbox(
+        otherwise,
+        options,
+        index=None,
+        placeholder=otherwise,
+        label_visibility="collapsed",
+        key=name,
+        width=190,
+        bind="query-params",
+        on_change=_show_first_cards,
+    )
+    return chosen or ""
+
+
+def _show_first_cards() -> None:
+    st.session_state["cards_shown"] = _CARDS_AT_ONCE
+
+
+def _clear() -> None:
+    for name in _FILTERS:
+        st.session_state.pop(name, None)
+    _show_first_cards()
+
+
+def _show_found(
+    found: Sequence[Workshop], wish: Selection, workshop_page: st.Page, *, is_empty_catalog: bool
+) -> None:
     if is_empty_catalog:
-        st.info("There are no workshops yet. Please come back soon.", icon=":material/event_upcoming:")
+        show_nothing("event_upcoming", "There are no workshops yet", "Please come back soon.")
         return
     if not found:
-        st.info("No workshop is like that. Try fewer words, or another category.", icon=":material/search_off:")
+        show_nothing("search_off", "No workshop is like that", "Try fewer words, or leave a filter out.")
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            st.button("Show all workshops", on_click=_clear, icon=":material/restart_alt:")
         return
+    if not wish.is_everything:
+        st.html(f'<p class="wod-count" role="status">{counted(len(found), "workshop")} found</p>')
     shown = st.session_state.setdefault("cards_shown", _CARDS_AT_ONCE)
     with st.container(key="cards"):
         for index, workshop in enumerate(found[:shown]):
             show_card(workshop, workshop_page, index)
-    if len(found) > shown and st.button(f"Show more of {len(found)} workshops", width="stretch"):
-        st.session_state["cards_shown"] = shown + _CARDS_AT_ONCE
-        st.rerun(scope="fragment")
-
-
-def _said_about(workshop: Workshop) -> str:
-    parts = (workshop.title, workshop.description, workshop.presenter, workshop.key, *workshop.category)
-    return " ".join(parts).casefold()
+    if len(found) > shown:
+        more = f"Show more of {len(found)} workshops"
+        if st.button(as_markdown(more), width="stretch", icon=":material/expand_more:"):
+            st.session_state["cards_shown"] = shown + _CARDS_AT_ONCE
+            st.rerun(scope="fragment")

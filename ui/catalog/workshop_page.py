@@ -5,43 +5,62 @@ from __future__ import annotations
 import streamlit as st
 
 from ui.api.client import ApiError
-from ui.api.schemas import Workshop
+from ui.api.schemas import WorkshopDetails
 from ui.catalog.booking_form import show_form
-from ui.catalog.cards import facts_html, picture_html, presenter_html
+from ui.catalog.cards import categories_html, facts_html, marks_html, picture_html, presenter_html
 from ui.catalog.connection import client
-from ui.catalog.frame import show_title
+from ui.catalog.frame import Pages, name_page, show_heading, show_title
+from ui.catalog.pictures import medal
+from ui.catalog.replays import show_replay
+from ui.catalog.sharing import show_copy_link
 from ui.catalog.wording import as_html
 
 
-def show_workshop(pages: dict[str, st.Page]) -> None:
+def show_workshop(pages: Pages) -> None:
     """Show the workshop that the address names with `?workshop=KEY`."""
     try:
         workshop = client().workshop(st.query_params.get("workshop", ""))
     except ApiError as error:
         if error.is_outage:
             raise
-        _show_unknown(pages["workshops"])
-        return
-    st.set_page_config(page_title=workshop.title)
-    with st.container(key="narrow"):
+        name_page("Not offered")
+        show_title("This workshop is not offered", "It may have been renamed, or taken out of the catalog.")
         st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
-        about, form = st.columns([3, 2], gap="large")
-        with about:
+        return
+    name_page(workshop.title)
+    st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
+    # On a wide screen the form stands beside the rest; on a phone it comes before the long text.
+    with st.container(key="workshop"):
+        with st.container(key="about"):
             _show_about(workshop)
-        with form:
-            show_form(workshop, pages["booking"])
+        with st.container(key="seat"):
+            show_form(workshop, pages)
+        with st.container(key="more"):
+            _show_more(workshop)
 
 
-def _show_about(workshop: Workshop) -> None:
-    st.html(picture_html(workshop))
+def _show_about(workshop: WorkshopDetails) -> None:
+    st.html(f'<div class="wod-picture-frame">{picture_html(workshop)}{marks_html(workshop)}</div>')
     show_title(workshop.title)
-    st.html(facts_html(workshop) + presenter_html(workshop))
+    st.html(categories_html(workshop) + facts_html(workshop) + presenter_html(workshop))
     paragraphs = [part for part in workshop.description.split("\n\n") if part.strip()]
-    st.html("".join(f"<p>{as_html(part)}</p>" for part in paragraphs) or "<p></p>")
+    shown = "".join(f"<p>{as_html(part)}</p>" for part in paragraphs)
+    st.html(f'<div class="wod-description">{shown or "<p></p>"}</div>')
+    show_copy_link(f"workshop?workshop={workshop.key}", "Copy link")
+
+
+def _show_more(workshop: WorkshopDetails) -> None:
     if workshop.replay_link:
-        st.link_button("Watch the replay", workshop.replay_link, icon=":material/play_circle:")
-
-
-def _show_unknown(workshops_page: st.Page) -> None:
-    show_title("This workshop is not offered", "It may have been renamed, or taken out of the catalog.")
-    st.page_link(workshops_page, label="All workshops", icon=":material/arrow_back:")
+        show_heading("Replay")
+        show_replay(workshop)
+    show_heading("A badge for those who take part")
+    address = workshop.badge_image or medal(workshop.title)
+    st.html(
+        f'<div class="wod-reward"><img src="{as_html(address)}" alt="" loading="lazy">'
+        "<p>When your session ends you get a badge for what you did, with a link that proves it to anybody you"
+        " show it to.</p></div>"
+    )
+    if workshop.readme:
+        show_heading("From the author", "The first page of the notebooks")
+        with st.container(key="readme", border=True):
+            st.markdown(workshop.readme)
