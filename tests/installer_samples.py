@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import pwd
 import stat
+import sys
 import tarfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,11 +16,12 @@ from pathlib import Path
 import psutil
 
 from models.errors import StepFailed
-from models.resources import Resource
+from models.resources import Command, File, Folder, Link, Resource, Tree
 from tasks.adapters.machine import Machine
 from tasks.machines import Outcome, RoleReport, apply_role, plan_role, undo_role
 
 WHY = "So that it can be tested."
+PYTHON = ("/usr/bin/python3",) if Path("/usr/bin/python3").exists() else (sys.executable,)
 
 
 class Installer:
@@ -56,6 +59,30 @@ class Installer:
         with suppress(asyncio.CancelledError, StepFailed):
             await work
         return is_there.is_set()
+
+
+def every_kind(etc: Path, content: bytes = b"one\n") -> list[Resource]:
+    """Return a role with each kind of resource that needs no whole system."""
+    return [
+        Folder(f"{etc}/wod", mode=0o750, group="daemon", why=WHY),
+        File(f"{etc}/wod/new", content, why=WHY),
+        File(f"{etc}/wod/secret", b"Secret-1" + content, owner="daemon", mode=0o600, is_secret=True, why=WHY),
+        File(f"{etc}/theirs", content, why=WHY),
+        File(f"{etc}/linked", content, why=WHY),
+        Link(f"{etc}/link", "wod/new", why=WHY),
+        Link(f"{etc}/file", "wod/new", why=WHY),
+        Tree(f"{etc}/tree", tar_of({"a/b.sh": content}), why=WHY),
+        Command("count", ("sh", "-c", f"cat >> {etc}/count"), "1", stdin=b"once\n", why=WHY),
+    ]
+
+
+def put_theirs(etc: Path) -> None:
+    """Put there what a machine may have before the installer comes."""
+    (etc / "theirs").write_text("theirs\n")
+    (etc / "theirs").chmod(0o640)
+    (etc / "file").write_text("a file of theirs\n")
+    (etc / "linked").symlink_to("theirs")
+    os.chown(etc / "theirs", pwd.getpwnam("daemon").pw_uid, 0)
 
 
 def events(report: RoleReport) -> dict[str, str]:

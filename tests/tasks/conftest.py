@@ -1,11 +1,15 @@
-"""What the tests of seats share: a few seats on this machine, in both kinds of isolation."""
+"""What these tests share: seats on this machine, in both kinds of isolation, and an installer in a folder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from installer_samples import PYTHON, Installer
 from seat_samples import Seats, ensure, seats_on_this_machine, skip_unless_possible
+
+from tasks.adapters.machine import LocalMachine
 
 
 @pytest.fixture(params=["accounts", "folders"])
@@ -21,3 +25,15 @@ async def seats(empty: Seats) -> Seats:
     """Return seats that are made and closed."""
     await ensure(empty)
     return empty
+
+
+@pytest.fixture
+def installer(tmp_path: Path) -> Installer:
+    """Return an installer that keeps its notes in the test's folder, and works on `etc` there."""
+    (tmp_path / "etc").mkdir()
+    return Installer(LocalMachine("the machine", PYTHON), tmp_path / "state")
+
+
+@pytest.fixture
+def etc(tmp_path: Path, installer: Installer) -> Path:
+    return tmp_path / "etc"
