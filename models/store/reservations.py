@@ -76,7 +76,7 @@ async def reserve(
 
     """
     await _refuse_at_a_look(session, reservation, now, hour_seconds)
-    workshop = await lock_offered_workshop(session, col(Workshop.key) == reservation.workshop_key)
+    workshop = await lock_offered_workshop(session, reservation.workshop_key)
     seat = await lock_seat_for_others(session, workshop)
     if seat is None:
         raise await no_seat(session, workshop, hour_seconds, now)
@@ -172,9 +172,12 @@ async def _refuse_at_a_look(
         session.expunge(workshop)
 
 
-async def lock_offered_workshop(session: AsyncSession, condition: ColumnElement[bool]) -> Workshop:
-    """Lock the workshop that fulfils `condition`, or refuse: workshop_unknown, workshop_inactive."""
-    workshop = await session.scalar(select(Workshop).where(condition).with_for_update())
+async def lock_offered_workshop(session: AsyncSession, key: str) -> Workshop:
+    """Lock a workshop that can be booked, or refuse: workshop_unknown, workshop_inactive."""
+    named = select(Workshop).where(col(Workshop.key) == key)
+    locked = named.with_for_update().execution_options(populate_existing=True)
+    # PostgreSQL can't even compare some of the others.
+    workshop: Workshop | None = await session.scalar(locked) if key.isprintable() else None
     if workshop is None or workshop.retired_at is not None:
         raise Refused("There is no such workshop. Choose one from the catalog.", reason="workshop_unknown")
     if not workshop.active:

@@ -55,7 +55,7 @@ async def join_line(
         SeatTaken: as lock_free_seat does; begin anew.
 
     """
-    workshop = await lock_offered_workshop(session, col(Workshop.key) == wish.workshop_key)
+    workshop = await lock_offered_workshop(session, wish.workshop_key)
     await _refuse_participant(session, workshop, wish.email_key)
     await _refuse_second_place(session, workshop, wish.email_key)
     line = (await lines(session)).get(known_id(workshop.id))
@@ -186,7 +186,8 @@ async def take_offer(session: AsyncSession, reference: str, now: datetime, *, ho
 
     """
     found = await _entry(session, reference)
-    workshop = await lock_offered_workshop(session, col(Workshop.id) == found.workshop_id)
+    named = await session.get_one(Workshop, found.workshop_id)
+    workshop = await lock_offered_workshop(session, named.key)
     entry = await _entry(session, reference, for_update=True)
     if entry.booking_id is not None:
         return await session.get_one(Booking, entry.booking_id)

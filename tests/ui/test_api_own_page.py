@@ -10,6 +10,7 @@ from models.rules.booking import BookingEvent
 from models.rules.signed_links import sign_link
 from models.tables import utc_now
 from ui.api.client import ApiError
+from ui.api.own_schemas import WaitingRequest
 from ui.api.schemas import BookingRequest
 
 pytestmark = pytest.mark.integration
@@ -88,3 +89,133 @@ async def test_a_student_is_forgotten(shop, client):
         client.badge(code)
     assert refused.value.reason == "badge_withdrawn"
     assert client.badges()[-1].holders == 1
+
+
+async def test_links_that_open_nothing(shop, client):
+    await shop.offer()
+    reference = client.book(booking("ana")).reference
+    link = link_of(shop, reference)
+    wrong = {
+        "link_unknown": [
+            reference,
+            link[:-1],
+            "x" * 2000,
+            "\u00e9",
+            sign_link("another key", reference, utc_now()),
+            link_of(shop, "A" * 24),
+        ],
+        "link_expired": [link_of(shop, reference, utc_now() - timedelta(days=91))],
+    }
+    for reason, links in wrong.items():
+        for each in links:
+            for ask in (client.own_page, client.extend_session, client.end_session, client.forget):
+                with pytest.raises(ApiError) as refused:
+                    ask(each)
+                assert refused.value.reason == reason
+    assert client.booking(reference).state == "reserved"
+
+
+async def test_a_reference_shows_its_own_booking_alone(shop, client, web):
+    await shop.offer()
+    past = client.book(booking("ana")).reference
+    await shop.serve(past)
+    await finish(shop, past)
+    reference = client.book(booking("ana")).reference
+    assert past not in (await web.get(f"/api/v1/bookings/{reference}")).text
+    with pytest.raises(ApiError):
+        client.own_page(reference)
+
+
+async def test_a_link_to_a_place_in_a_line_opens_the_page_too(shop, client):
+    await shop.offer(capacity=1)
+    client.book(booking("ana"))
+    place = client.wait(KEY, WaitingRequest(email="bo@example.org", name="Bo", accept_terms=True))
+    page = client.own_page(link_of(shop, place.reference))
+    assert (page.name, page.booking, page.history, page.badges) == ("Bo", None, [], [])
+    assert [each.reference for each in page.waiting] == [place.reference]
+    client.leave_line(place.reference)
+    assert client.own_page(link_of(shop, place.reference)).waiting == []
+
+
+async def test_a_session_is_not_longer_while_somebody_waits(shop, client):
+    await shop.offer(capacity=1)
+    reference = client.book(booking("ana")).reference
+    await shop.serve(reference)
+    link = link_of(shop, reference)
+    place = client.wait(KEY, WaitingRequest(email="bo@example.org", name="Bo", accept_terms=True))
+    extension = client.own_page(link).extension
+    assert extension is not None
+    assert not extension.is_possible
+    with pytest.raises(ApiError) as refused:
+        client.extend_session(link)
+    assert (refused.value.reason, refused.value.message) == ("extension_refused", extension.obstacle)
+    client.leave_line(place.reference)
+    assert client.extend_session(link).extension.left == 1
+    assert client.extend_session(link).extension.left == 0
+    with pytest.raises(ApiError) as refused:
+        client.extend_session(link)
+    assert "2 times already" in refused.value.message
+
+
+async def test_looking_has_the_session_measured_and_shows_what_was_found(shop, client):
+    await shop.offer()
+    reference = client.book(booking("ana")).reference
+    link = link_of(shop, reference)
+    client.own_page(link)
+    assert await shop.rows("SELECT measure_wanted_at FROM booking") == [(None,)]
+    await shop.serve(reference)
+    assert client.own_page(link).progress is None
+    [(wanted,)] = await shop.rows("SELECT measure_wanted_at FROM booking")
+    client.own_page(link)
+    assert await shop.rows("SELECT measure_wanted_at FROM booking") == [(wanted,)]
+    await shop.rows("UPDATE booking SET cells_executed = 3, cells_total = 8, measured_at = now()")
+    page = client.own_page(link)
+    assert page.progress is not None
+    assert (page.progress.cells_executed, page.progress.percent) == (3, 37)
+    assert page.booking is not None
+    assert page.booking.completion is None
+
+
+async def test_forgetting_ends_the_session_under_way(shop, client, web):
+    await shop.offer()
+    reference = client.book(booking("ana")).reference
+    await shop.serve(reference)
+    link = link_of(shop, reference)
+    forgotten = client.forget(link)
+    assert not forgotten.is_complete
+    status = client.booking(reference)
+    assert (status.state, status.email_hint) == ("ending", "")
+    with pytest.raises(ApiError) as refused:
+        client.forget(link)
+    assert refused.value.reason == "link_unknown"
+    assert client.book(booking("ana")).state == "reserved"
+
+
+@pytest.mark.parametrize("code", ["x", "A" * 24, "MTI.Xk2aB9", "x" * 2000, "\u00e9"])
+async def test_codes_that_prove_nothing(shop, client, code):
+    with pytest.raises(ApiError) as refused:
+        client.badge(code)
+    assert refused.value.reason == "badge_unknown"
+
+
+async def test_the_wall_of_badges(shop, client):
+    await shop.offer(badge_image="https://example.org/badge.png")
+    await shop.offer("WKSHP-Off", active=False)
+    badges = client.badges()
+    assert [each.title for each in badges if each.kind == "special"] == [
+        "Apprentice",
+        "Expert",
+        "Hero",
+        "Super Hero",
+        "Legend",
+    ]
+    (workshop,) = [each for each in badges if each.kind == "workshop"]
+    assert (workshop.workshop, workshop.image, workshop.holders) == (KEY, "https://example.org/badge.png", 0)
+
+
+async def test_a_badge_that_was_not_earned_is_not_shown(shop, client):
+    await shop.offer()
+    reference = client.book(booking("ana")).reference
+    await shop.serve(reference)
+    await finish(shop, reference, executed=0)
+    assert client.own_page(link_of(shop, reference)).badges == []
