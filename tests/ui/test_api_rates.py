@@ -71,6 +71,7 @@ def test_a_refusal_says_when_to_try_again(limited: Process) -> None:
         (2, "v1/workshops/WKSHP-B/waiting"),
         (3, "v1/waiting/x/booking"),
         (4, "customer"),
+        (5, "email/send-feedback"),
     ],
 )
 def test_what_takes_a_seat_has_a_limit_of_its_own(limited: Process, number: int, path: str) -> None:

@@ -1,4 +1,4 @@
-"""How often one address may ask: of everything, and of what takes a seat or a place in a line."""
+"""How often one address may ask: of everything, and of what takes a seat or a place in a line, or is kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from models.rules.networks import client_of, is_among, networks
 from models.settings import Settings
 from ui.api.errors import problem_response
 
-_BOOKS = re.compile(r"/api/(v1/bookings|v1/workshops/[^/]+/waiting|v1/waiting/[^/]+/booking|customer)")
+_BOOKS = re.compile(
+    r"/api/(v1/bookings|v1/workshops/[^/]+/waiting|v1/waiting/[^/]+/booking|customer|email/send-feedback)"
+)
 
 
 class Rates:

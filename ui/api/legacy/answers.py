@@ -10,17 +10,18 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from models.errors import Refused, StepFailed
 from models.rules.roles import HOLDERS, Right, Role
 from models.store.condition import DATABASE_AWAY
-from ui.api.errors import field_problems
-from ui.api.parts import COMPATIBLE
+from ui.api.errors import PROBLEM_MEDIA_TYPE, field_problems
+from ui.api.parts import COMPATIBLE, refusals
 
 NO_TOKEN, BAD_TOKEN = "No token provided!", "Unauthorized!"
 
-_JSON, _TEXT, _PROBLEM = "application/json", "text/plain", "application/problem+json"
+_JSON, _TEXT = "application/json", "text/plain"
 
 
 class Answered(Exception):
@@ -95,23 +96,24 @@ def answers(
     body: bool = False,
     texts: Mapping[HTTPStatus, Sequence[str]] | None = None,
     messages: Mapping[HTTPStatus, Sequence[str]] | None = None,
+    models: Mapping[HTTPStatus, type[BaseModel]] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """Return the description of an operation's answers besides success, for OpenAPI.
 
     `right`: it asks for one; `fails`: it may refuse fields; `body`: it takes one; `texts` and `messages` are
-    what it may say, as text or as JSON.
+    what it may say, as text or as JSON, and `models` what else it may answer.
     """
     said_texts, told_messages = dict(texts or {}), dict(messages or {})
     if right is not None:
         told_messages[HTTPStatus.FORBIDDEN] = (NO_TOKEN, lack_of(right))
         told_messages[HTTPStatus.UNAUTHORIZED] = (BAD_TOKEN,)
     contents: dict[HTTPStatus, dict[str, Any]] = {
-        HTTPStatus.SERVICE_UNAVAILABLE: {_JSON: _failure(), _PROBLEM: _PROBLEM_CONTENT}
+        HTTPStatus.SERVICE_UNAVAILABLE: {_JSON: _failure()} | _problem("database_unavailable")
     }
     if fails or body:
         contents[HTTPStatus.BAD_REQUEST] = {_JSON: _failure()}
     if body:
-        contents[HTTPStatus.REQUEST_ENTITY_TOO_LARGE] = {_PROBLEM: _PROBLEM_CONTENT}
+        contents[HTTPStatus.REQUEST_ENTITY_TOO_LARGE] = _problem("request_too_large")
     for status, known in told_messages.items():
         contents.setdefault(status, {})[_JSON] = (
             _failure() if (fails or body) and status == 400 else _message(known)
@@ -119,13 +121,19 @@ def answers(
     for status, known in said_texts.items():
         examples = {text: {"value": text} for text in known}
         contents.setdefault(status, {})[_TEXT] = {"schema": {"type": "string"}, "examples": examples}
-    return {
+    found: dict[int | str, dict[str, Any]] = {
         status.value: {"description": status.phrase, "content": content}
         for status, content in sorted(contents.items())
     }
+    for status, model in (models or {}).items():
+        found[status.value]["model"] = model
+    return found
 
 
-_PROBLEM_CONTENT = {"schema": {"$ref": "#/components/schemas/Problem"}}
+def _problem(reason: str) -> dict[str, Any]:
+    """Return the content of a refusal that comes before the route."""
+    [known] = [each["content"] for each in refusals(reason).values() if reason in str(each["content"])]
+    return {PROBLEM_MEDIA_TYPE: known[_JSON] | {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def _message(known: Sequence[str]) -> dict[str, Any]:

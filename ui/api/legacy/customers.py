@@ -72,8 +72,9 @@ async def read_customer(id: Number, settings: SettingsHere, database: DatabaseHe
 
 @router.post(
     "/customer",
-    responses=answers(body=True, texts={HTTPStatus.ACCEPTED: (_FULL, _NOWHERE)})
-    | {202: {"model": CustomerExists, "description": "Not booked, and why not."}},
+    responses=answers(
+        body=True, texts={HTTPStatus.ACCEPTED: (_FULL, _NOWHERE)}, models={HTTPStatus.ACCEPTED: CustomerExists}
+    ),
 )
 async def book_customer(
     wish: CustomerRequest, visitor: Visitor, settings: SettingsHere, database: DatabaseHere
