@@ -11,17 +11,11 @@ import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from postgres import PrivatePostgres
-from sqlalchemy import text
 from ui_browser import CHROMIUM, WIDE, OpenPage, catalog_command, note_complaint
-from ui_services import Process, Shop, api_command, api_environment, free_port, serve_process
+from ui_services import Process, Shop, api_command, api_environment, free_port, open_shop, serve_process
 
 from models.settings import Settings
-from models.store.backends import offer_backend, take_in_backends
-from models.store.database import Database
-from models.tables import Backend, utc_now
 from ui.api.client import ApiClient
-
-SEATS = 40
 
 
 @pytest.fixture(scope="session")
@@ -51,21 +45,8 @@ def settings(api: Process) -> Settings:
 @pytest.fixture
 async def shop(settings: Settings) -> AsyncIterator[Shop]:
     """Yield the database of the API with seats and no workshops."""
-    database = Database(settings.secret("database_url"))
-    async with database.transaction() as session:
-        tables = "badge_award, waiting_entry, booking, seat, backend, workshop, api_key, user_account, feedback"
-        await session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
-        backend = Backend(
-            name="localhost",
-            number=1,
-            hub_url="http://hub.test:8000",
-            hub_api_url="http://127.0.0.1:1",
-            machine="local",
-        )
-        await take_in_backends(session, [backend], {1: SEATS})
-        await offer_backend(session, 1, [f"student{number}" for number in range(1, SEATS + 1)], utc_now())
-    yield Shop(database, settings)
-    await database.close()
+    async with open_shop(settings) as opened:
+        yield opened
 
 
 @pytest.fixture

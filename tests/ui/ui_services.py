@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,11 +19,14 @@ from sqlalchemy import text
 
 from models.rules.booking import BookingEvent, BookingState, session_end
 from models.settings import Settings
+from models.store.backends import offer_backend, take_in_backends
 from models.store.bookings import details_by_reference, log_step, move
 from models.store.catalog import save_workshop
 from models.store.database import Database
 from models.store.work import claim_mail, mark_mail_sent
-from models.tables import Booking, utc_now
+from models.tables import Backend, Booking, utc_now
+
+SEATS = 40
 
 
 @dataclass
@@ -114,6 +117,26 @@ class Shop:
 
     async def _move(self, session: Any, booking: Booking, event: BookingEvent, **values: Any) -> None:
         await move(session, booking.id or 0, BookingState(booking.state), event, utc_now(), **values)
+
+
+@asynccontextmanager
+async def open_shop(settings: Settings) -> AsyncIterator[Shop]:
+    """Yield the database of the API with seats and no workshops."""
+    database = Database(settings.secret("database_url"))
+    async with database.transaction() as session:
+        tables = "badge_award, waiting_entry, booking, seat, backend, workshop, api_key, user_account, feedback"
+        await session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        backend = Backend(
+            name="localhost",
+            number=1,
+            hub_url="http://hub.test:8000",
+            hub_api_url="http://127.0.0.1:1",
+            machine="local",
+        )
+        await take_in_backends(session, [backend], {1: SEATS})
+        await offer_backend(session, 1, [f"student{number}" for number in range(1, SEATS + 1)], utc_now())
+    yield Shop(database, settings)
+    await database.close()
 
 
 def api_environment(process: Process) -> dict[str, str]:

@@ -97,7 +97,7 @@ async def book_for_user(
     return _shown(found, settings).model_copy(update=as_first)
 
 
-@router.get("/bookings", responses=partner_answers(HTTPStatus.OK, "input_wrong"))
+@router.get("/bookings", responses=partner_answers(HTTPStatus.OK, "input_wrong", "cursor_unknown"))
 async def list_bookings(
     partner: BookingsReader,
     settings: SettingsHere,

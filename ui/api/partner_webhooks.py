@@ -111,7 +111,7 @@ async def remove_webhook(reference: str, partner: WebhooksWriter, database: Data
 
 @router.get(
     "/webhooks/{reference}/deliveries",
-    responses=partner_answers(HTTPStatus.OK, "webhook_unknown", "input_wrong"),
+    responses=partner_answers(HTTPStatus.OK, "webhook_unknown", "input_wrong", "cursor_unknown"),
 )
 async def list_deliveries(
     reference: str,

@@ -115,6 +115,10 @@ _EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
         HTTPStatus.UNPROCESSABLE_ENTITY,
         {"message": "This Idempotency-Key was used for another request."},
     ),
+    "cursor_unknown": (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        {"message": "This cursor belongs to no list of yours. Begin again without one."},
+    ),
     "request_malformed": (HTTPStatus.BAD_REQUEST, {"message": "The request can't be understood."}),
     "request_too_large": (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"message": "The request is too large."}),
     "input_wrong": (
