@@ -97,6 +97,7 @@ class Backend(SQLModel, table=True):
         default=None, description="When its seats were first seen to be there; until then none is given out."
     )
     failure: str = Field(default="", description="Why its seats could not be made or seen, for a person.")
+    hub_failure: str = Field(default="", description="Why its hub did not answer when an engine last asked.")
     retired: bool = False
 
 
@@ -194,6 +195,16 @@ class Mail(SQLModel, table=True):
     failure: str = ""
     sent_at: datetime | None = moment(default=None)
     given_up_at: datetime | None = moment(default=None)
+
+
+class EngineBeat(SQLModel, table=True):
+    """An engine that lives, or did when it was last seen; `owner` signs its leases."""
+
+    __tablename__ = "engine_beat"
+
+    owner: str = Field(primary_key=True)
+    seen_at: datetime = moment()
+    sees_prefect: bool = Field(description="Whether Prefect's server answers it.")
 
 
 class WaitingEntry(SQLModel, table=True):

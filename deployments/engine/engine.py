@@ -12,12 +12,14 @@ from prefect.client.schemas.objects import FlowRun
 from deployments.engine.attending import Attending
 from deployments.engine.deliveries import Deliveries
 from deployments.engine.left_runs import close_left_runs
+from deployments.engine.lookout import AWAY_HUB_SECONDS, Lookout
 from deployments.engine.recorder import Recorder
 from deployments.engine.registry import FLOW_OF
 from models.errors import Refused, Stale, WodError
 from models.rules.booking import BookingEvent, BookingState, Work, retry_delay
 from models.store.bookings import move
 from models.store.database import DELIVERIES, MEASURES, SEATS
+from models.store.engines import BEAT_SECONDS
 from models.store.work import (
     BookingClaim,
     claim_booking,
@@ -63,6 +65,7 @@ class Engine:
         self._others: set[asyncio.Task[None]] = set()
         self._cancelled: set[int] = set()
         self._wake = asyncio.Event()
+        self._lookout = Lookout(platform, recorder)
         self._deliveries = Deliveries(platform)
         self._attending = Attending(self._settings.sweep_seconds)
         self._woken_by = {
@@ -77,6 +80,8 @@ class Engine:
             self._claim_forever(),
             self._forever(self._listen, 1),
             self._forever(self._renew, self._settings.lease_seconds / 3),
+            self._forever(self._lookout.beat, BEAT_SECONDS),
+            self._forever(self._lookout.look_at_hubs, AWAY_HUB_SECONDS),
             self._forever(self._sweep_mails, self._settings.sweep_seconds),
             self._deliveries.run(),
             *self._attending.loops(),
@@ -98,6 +103,7 @@ class Engine:
         await asyncio.gather(*left, return_exceptions=True)
         async with self._platform.database.transaction() as session:
             await release_leases(session, self._platform.owner)
+        await self._lookout.end()
 
     async def _claim_forever(self) -> None:
         while True:

@@ -43,13 +43,16 @@ _PREFECT_TROUBLE = (httpx.TransportError, PrefectHTTPStatusError, ObjectNotFound
 
 
 class Recorder:
-    """Runs flows, recorded in Prefect while its server answers and unrecorded while it doesn't."""
+    """Runs flows, recorded in Prefect while its server answers and unrecorded while it doesn't.
+
+    `is_available` tells whether the server answered last.
+    """
 
     def __init__(self, worker_name: str) -> None:
         self._worker_name = worker_name
         self._plain = {name: flow for name, (flow, _) in load_flows().items()}
         self._registered: dict[str, RegisteredFlow] = {}
-        self._is_available = False
+        self.is_available = False
         self._owed: dict[UUID, State[Any]] = {}
         self._stack = AsyncExitStack()
         self._client: PrefectClient = get_client()
@@ -126,13 +129,13 @@ class Recorder:
         except _PREFECT_TROUBLE as error:
             self._lose(error)
         else:
-            if not self._is_available:
+            if not self.is_available:
                 logger.info("Prefect answers; runs are recorded")
-            self._is_available = True
+            self.is_available = True
 
     async def scheduled(self) -> list[FlowRun]:
         """Return the runs that operators started or retried; each waits to be claimed."""
-        if not self._is_available:
+        if not self.is_available:
             return []
         found = await self._client.get_scheduled_flow_runs_for_work_pool(POOL)
         return [each.flow_run for each in found]
@@ -151,13 +154,13 @@ class Recorder:
 
     async def cancelling(self) -> list[FlowRun]:
         """Return the runs that an operator wants cancelled."""
-        if not self._is_available:
+        if not self.is_available:
             return []
         return await self._runs_in(StateType.CANCELLING)
 
     async def open_before(self, moment: datetime) -> list[tuple[str, FlowRun]]:
         """Return the runs that have been Pending or Running since before `moment`, with their flows' names."""
-        if not self._is_available:
+        if not self.is_available:
             return []
         names = {each.deployment_id: name for name, each in self._registered.items()}
         found = await self._runs_in(StateType.PENDING, StateType.RUNNING)
@@ -189,7 +192,7 @@ class Recorder:
         await self.close(run_id, Failed(message=why))
 
     async def _begin(self, flow_name: str, key: str, label: str, parameters: dict[str, Any]) -> FlowRun | None:
-        if not self._is_available:
+        if not self.is_available:
             return None
         try:
             run = await self._client.create_flow_run_from_deployment(
@@ -217,8 +220,8 @@ class Recorder:
             await function(**parameters)
 
     def _lose(self, error: Exception) -> None:
-        if self._is_available:
+        if self.is_available:
             logger.warning("Prefect does not answer (%s); going on unrecorded", type(error).__name__)
-        self._is_available = False
+        self.is_available = False
         if isinstance(error, ObjectNotFound):
             self._registered = {}  # its database was lost: register anew

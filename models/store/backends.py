@@ -24,18 +24,22 @@ _WHERE = ("machine", "homes", "isolation")
 
 @dataclass(frozen=True)
 class BackendCondition:
-    """How a backend that is listed is doing; `seats` are those that may be given out or are in use."""
+    """How a backend that is listed is doing; `seats` are those that may be given out or are in use.
+
+    `failure` is about its seats, `hub_failure` about its hub.
+    """
 
     name: str
     machine: str
     seats: int
     is_ready: bool
     failure: str
+    hub_failure: str = ""
 
     @property
     def is_well(self) -> bool:
-        """Whether all its seats were there when they were last looked at."""
-        return self.is_ready and not self.failure
+        """Whether all its seats were there, and its hub answered, when they were last looked at."""
+        return self.is_ready and not self.failure and not self.hub_failure
 
 
 async def take_in_backends(session: AsyncSession, listed: Sequence[Backend], seats: Mapping[int, int]) -> None:
@@ -109,7 +113,7 @@ async def backend_conditions(session: AsyncSession) -> list[BackendCondition]:
         select(Backend, counted).where(col(Backend.retired).is_(False)).order_by(col(Backend.number))
     )
     return [
-        BackendCondition(row.name, row.machine, seats, row.ready_at is not None, row.failure)
+        BackendCondition(row.name, row.machine, seats, row.ready_at is not None, row.failure, row.hub_failure)
         for row, seats in rows
     ]
 

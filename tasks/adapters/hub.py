@@ -58,13 +58,17 @@ class Hub:
         deadline = monotonic() + timeout_seconds
         while True:
             try:
-                self._expect(await self._request("GET", "/users?limit=1"), 200)
+                await self.look()
             except StepFailed as failure:
                 if failure.reason != "hub_unreachable" or monotonic() > deadline:
                     raise
                 await asyncio.sleep(POLL_SECONDS)
             else:
                 return
+
+    async def look(self) -> None:
+        """See that the hub answers, and takes the token."""
+        self._expect(await self._request("GET", "/users?limit=1"), 200)
 
     async def ensure_user(self, name: str) -> bool:
         """Let the user `name` log in, by the password of its seat; tell whether it was unknown until now."""

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,6 +16,9 @@ from alembic.script import ScriptDirectory
 from models.rules.booking import BookingState
 from models.settings import Settings
 from models.store.condition import newest_revision
+from models.store.engines import beat as engine_beat
+from models.store.engines import end_beat, living_engines
+from models.tables import utc_now
 from ui.api import schemas
 from ui.api.client import ApiClient, ApiError
 from ui.api.guard import BODY_LIMIT_BYTES
@@ -163,7 +167,16 @@ async def test_the_log_tells_the_route_and_neither_references_nor_addresses(shop
     assert "/api/v1/bookings/{reference}" in {line.get("route") for line in lines}
 
 
+async def beat(shop, sees_prefect=True, ago_seconds=0):
+    """Be the only engine."""
+    async with shop.database.transaction() as session:
+        for each in await living_engines(session, utc_now()):
+            await end_beat(session, each.owner)
+        await engine_beat(session, "e", utc_now() - timedelta(seconds=ago_seconds), sees_prefect=sees_prefect)
+
+
 async def test_health_tells_what_waits(shop, client):
+    await beat(shop)
     assert client.health().status == "ok"
     await shop.offer()
     client.book(BookingRequest(workshop="WKSHP-Test101", email="a@example.org", name="Ana", accept_terms=True))
@@ -178,7 +191,33 @@ async def test_health_tells_what_waits(shop, client):
     assert (health.status, health.parts["engine"].ok, health.parts["mail"].ok) == ("degraded", True, False)
 
 
+async def test_health_tells_that_no_engine_runs(shop, client):
+    await shop.rows("DELETE FROM engine_beat")
+    health = client.health()
+    assert (health.status, health.parts["engine"].ok) == ("degraded", False)
+    assert "prefect" not in health.parts
+    await beat(shop, ago_seconds=120)
+    assert client.health().parts["engine"].message.startswith("No engine runs")
+    await beat(shop, ago_seconds=30)
+    assert client.health().status == "ok"
+
+
+async def test_health_tells_that_prefect_is_away(shop, client):
+    await beat(shop, sees_prefect=False)
+    health = client.health()
+    assert (health.status, health.parts["prefect"].ok) == ("degraded", False)
+    assert health.parts["engine"].ok
+
+
+async def test_health_tells_which_hub_does_not_answer_and_not_why(shop, client):
+    await beat(shop)
+    await shop.rows("UPDATE backend SET hub_failure = 'http://127.0.0.1:1 refuses.'")
+    health = client.health()
+    assert (health.status, health.parts["backends"].message) == ("degraded", "The hub does not answer: localhost.")
+
+
 async def test_health_tells_which_backend_is_not_ready_and_not_why(shop, client):
+    await beat(shop)
     await shop.rows("UPDATE backend SET failure = 'localhost can''t be reached over ssh.'")
     health = client.health()
     assert (health.status, health.parts["backends"].ok) == ("degraded", False)

@@ -17,9 +17,10 @@ from models.store.condition import (
     newest_revision,
     revision,
 )
-from models.tables import utc_now
+from models.store.engines import living_engines
+from models.tables import EngineBeat, utc_now
 from ui.api.parts import DatabaseHere, SettingsHere
-from ui.api.schemas import Health, Part
+from ui.api.schemas import Health, Part, PartName
 
 # A promised mail waits for other bookings' steps and for short troubles of the mail server, not longer.
 _MAIL_LIMIT_SECONDS = 300
@@ -44,25 +45,35 @@ async def read_health(response: Response, settings: SettingsHere, database: Data
             is_newest = at == newest_revision()
             waiting = await backlog(session, utc_now()) if is_newest else None
             conditions = await backend_conditions(session) if is_newest else []
+            engines = await living_engines(session, utc_now()) if is_newest else []
     except DATABASE_AWAY:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return Health(status="down", parts={"database": Part(ok=False, message="The database is away.")})
     except TABLES_MISSING:
-        at, waiting, conditions = "none", None, []
+        at, waiting, conditions, engines = "none", None, [], []
     answers = Part(ok=True, message="The database answers.")
     if waiting is None:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         wrong = f"The database is at migration {at}; this release needs {newest_revision()}."
         return Health(status="down", parts={"database": answers, "migrations": Part(ok=False, message=wrong)})
     fits = Part(ok=True, message=f"The database is at migration {at}, as this release needs it.")
-    engine, mail, backends = _engine(waiting, settings), _mail(waiting), _backends(conditions)
+    others: dict[PartName, Part] = {
+        "engine": _engine(waiting, engines, settings),
+        "mail": _mail(waiting),
+        "backends": _backends(conditions),
+        # Only an engine knows.
+        **({"prefect": _prefect(engines)} if engines else {}),
+    }
     return Health(
-        status="ok" if engine.ok and mail.ok and backends.ok else "degraded",
-        parts={"database": answers, "migrations": fits, "engine": engine, "mail": mail, "backends": backends},
+        status="ok" if all(part.ok for part in others.values()) else "degraded",
+        parts={"database": answers, "migrations": fits, **others},
     )
 
 
-def _engine(waiting: Backlog, settings: Settings) -> Part:
+def _engine(waiting: Backlog, engines: Sequence[EngineBeat], settings: Settings) -> Part:
+    if not engines:
+        message = "No engine runs: bookings are taken, and wait to be served."
+        return Part(ok=False, message=message, seconds=round(waiting.booking_seconds, 1))
     # A booking whose engine died is due again when the lease ends, and found by the next sweep.
     limit = settings.lease_seconds + 2 * settings.sweep_seconds
     ok = waiting.booking_seconds <= limit
@@ -78,8 +89,18 @@ def _mail(waiting: Backlog) -> Part:
 
 def _backends(conditions: Sequence[BackendCondition]) -> Part:
     # Why not is for `wod status`: it may name machines and accounts, and everybody may ask here.
-    unwell = [each.name for each in conditions if not each.is_well]
-    message = (
-        f"Not all seats are there: {', '.join(unwell)}." if unwell else "The seats of all backends are there."
-    )
-    return Part(ok=not unwell, message=message)
+    without_seats = [each.name for each in conditions if not each.is_ready or each.failure]
+    without_hub = [each.name for each in conditions if each.hub_failure]
+    wrong = [
+        f"{what}: {', '.join(names)}."
+        for what, names in (("Not all seats are there", without_seats), ("The hub does not answer", without_hub))
+        if names
+    ]
+    message = " ".join(wrong) or "The seats of all backends are there, and their hubs answer."
+    return Part(ok=not wrong, message=message)
+
+
+def _prefect(engines: Sequence[EngineBeat]) -> Part:
+    ok = all(each.sees_prefect for each in engines)
+    away = "Prefect does not answer: bookings are served, and shown there later."
+    return Part(ok=ok, message="Prefect answers." if ok else away)

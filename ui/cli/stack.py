@@ -261,7 +261,7 @@ def _backends_table(backends: list[BackendCondition]) -> Table:
     for heading in ("backend", "state", "seats"):
         table.add_column(heading, justify="right" if heading == "seats" else "left")
     for each in backends:
-        why = each.failure or ("" if each.is_ready else "its seats are being made")
+        why = each.failure or each.hub_failure or ("" if each.is_ready else "its seats are being made")
         state = "[green]ready[/green]" if each.is_ready else "[red]not ready[/red]"
         table.add_row(each.name, f"{state}: {escape(why)}" if why else state, str(each.seats))
     return table
