@@ -65,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         version=version("workshops-on-demand"),
         lifespan=lifespan,
+        webhooks=partner_webhooks.messages,
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,

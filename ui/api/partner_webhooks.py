@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Header, Response
 
 from models import door_tables
 from models.rules.webhooks import WebhookEvent, webhook_secret
@@ -30,6 +30,7 @@ from ui.api.partner_schemas import (
     WebhookChange,
     WebhookCreated,
     WebhookList,
+    WebhookMessage,
     WebhookRequest,
 )
 from ui.api.parts import DatabaseHere, SettingsHere
@@ -38,6 +39,23 @@ from ui.api.wishes import CheckedRoute, refuse_wrong_fields
 _BODY = ("input_wrong", "request_malformed", "request_too_large")
 
 router = APIRouter(prefix="/api/v1/partner", tags=["partners"], route_class=CheckedRoute)
+
+
+# What the platform asks of partners: nothing here is ever called, it is described.
+messages = APIRouter(tags=["partners"])
+
+
+@messages.post("message", operation_id="take_message", status_code=HTTPStatus.NO_CONTENT)
+async def take_message(
+    message: WebhookMessage,
+    webhook_id: Annotated[str, Header(description="The same, however often the message is sent.")],
+    webhook_timestamp: Annotated[int, Header(description="When it was sent: seconds since 1970.")],
+    webhook_signature: Annotated[
+        str,
+        Header(description="v1, and HMAC-SHA256 of webhook-id.webhook-timestamp.body with the secret, in Base64."),
+    ],
+) -> None:
+    """Take what a webhook is told: your address answers 2xx within ten seconds, or is sent it again."""
 
 
 @router.post(

@@ -181,6 +181,9 @@ def problem_answers(schema: dict[str, Any], media_type: str) -> None:
                     answer["content"] = {media_type: answer["content"]["application/json"]}
             known = answers.setdefault("429", too_many)
             known["content"] = too_many["content"] | known.get("content", {})
+    for path in schema.get("webhooks", {}).values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
     for name in ("HTTPValidationError", "ValidationError"):
         schema["components"]["schemas"].pop(name, None)
 
