@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,12 +25,10 @@ class Database:
     """A pool of connections to the platform's PostgreSQL.
 
     `url` is `postgresql://user:password@host:port/name`. Nothing connects before the first transaction.
-    Transactions that wait for each other's locks should be `few_at_once`, so that connections are left for others.
     """
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self._url = make_url(url).set(drivername="postgresql+psycopg")
-        self.few_at_once = asyncio.Semaphore(max(1, pool_size // 2))
         self._engine: AsyncEngine = create_async_engine(
             self._url,
             pool_size=pool_size,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import and_, exists, func, select, true
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -54,7 +54,7 @@ async def until_seated(database: Database, take_seat: Callable[[AsyncSession], A
     """
     for _ in range(_ROUNDS):
         try:
-            async with database.few_at_once, database.transaction() as session:
+            async with database.transaction() as session:
                 return await take_seat(session)
         except SeatTaken:
             continue
@@ -155,21 +155,27 @@ async def _refuse_at_a_look(
         .correlate(Workshop)
         .scalar_subquery()
     )
+    mine = (
+        select(col(Booking.id), col(Booking.ends_at))
+        .where(col(Booking.email_key) == reservation.email_key, col(Booking.state).not_in(_FINAL))
+        .subquery()
+    )
     in_range = col(Seat.number).between(col(Workshop.seat_first), col(Workshop.seat_last))
     has_seat = exists().where(col(Seat.backend_id) == col(Backend.id), in_range, is_free()).correlate(Workshop)
     looked = await session.execute(
-        select(Workshop, and_(running < col(Workshop.capacity), has_seat)).where(
+        select(Workshop, and_(running < col(Workshop.capacity), has_seat), mine.c.id, mine.c.ends_at)
+        .outerjoin(mine, true())
+        .where(
             col(Workshop.key) == reservation.workshop_key,
             col(Workshop.active).is_(True),
             col(Workshop.retired_at).is_(None),
         )
     )
-    for workshop, has_room in looked:
-        await refuse_second_booking(session, reservation.email_key)
+    for workshop, has_room, my_booking, ends_at in looked:
+        if my_booking is not None:
+            raise already_booked(ends_at)
         if not has_room:
             raise await no_seat(session, workshop, hour_seconds, now)
-        # The lock must read it anew.
-        session.expunge(workshop)
 
 
 async def lock_offered_workshop(session: AsyncSession, key: str) -> Workshop:

@@ -41,6 +41,9 @@ from ui.api.popularity import Popularity
 from ui.api.rates import Rates
 from ui.api.request_metrics import RequestMetrics
 
+# In a rush some requests wait for the locks of others, and all the rest must not wait for them.
+_CONNECTIONS = 16
+
 _DESCRIPTION = """\
 Book hands-on workshops on JupyterHub. A booking takes an e-mail address and a name; seconds later a private
 seat with the workshop's notebooks is ready, and its password is in the mail.
@@ -56,7 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.database = Database(chosen.secret("database_url"))
+        app.state.database = Database(chosen.secret("database_url"), pool_size=_CONNECTIONS)
         yield
         await app.state.database.close()
 
