@@ -79,8 +79,7 @@ def waiting_mail(settings: Settings, place: Place, kind: MailKind, now: datetime
 
     """
     entry, workshop = place.entry, place.workshop
-    is_over = entry.offer_until is not None and entry.offer_until <= now
-    if entry.state != _STATE_OF.get(kind, entry.state) or (kind is MailKind.OFFER and is_over):
+    if entry.state != _STATE_OF.get(kind, entry.state):
         raise Refused("This was so no more before the mail could be sent.", reason="mail_too_late")
     catalog_url = settings.url("catalog")
     context = MailContext(

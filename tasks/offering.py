@@ -6,11 +6,14 @@ import logging
 from datetime import timedelta
 
 from models.store.reservations import until_seated
-from models.store.waiting import expire_offers, next_in_line, offer_seat
+from models.store.seat_offers import expire_offers, next_in_line, offer_seat
 from models.tables import utc_now
 from tasks.running_platform import Platform, current_platform
 
 logger = logging.getLogger(__name__)
+
+# How many times as long as others an offer may last whose mail the mail server doesn't take.
+_LONGEST_OFFER = 4
 
 
 async def attend_lines() -> None:
@@ -20,7 +23,7 @@ async def attend_lines() -> None:
     """
     platform = current_platform()
     async with platform.database.transaction() as session:
-        expired = await expire_offers(session, utc_now())
+        expired = await expire_offers(session, utc_now(), _LONGEST_OFFER * _offer_time(platform))
     if expired:
         logger.info("%d offers were not taken in time", expired)
     full: set[int] = set()
@@ -38,6 +41,10 @@ async def _next_workshop(platform: Platform, passed_over: set[int]) -> int | Non
 
 
 async def _offer_seat(platform: Platform, workshop_id: int) -> int | None:
-    settings, now = platform.settings, utc_now()
-    until = now + timedelta(seconds=settings.offer_hours * settings.hour_seconds)
+    now = utc_now()
+    until = now + _offer_time(platform)
     return await until_seated(platform.database, lambda session: offer_seat(session, workshop_id, now, until))
+
+
+def _offer_time(platform: Platform) -> timedelta:
+    return timedelta(seconds=platform.settings.offer_hours * platform.settings.hour_seconds)

@@ -7,8 +7,9 @@ from datetime import timedelta
 from email.message import EmailMessage
 
 from models.errors import Refused, StepFailed, WodError
-from models.rules.booking import retry_delay
+from models.rules.booking import MailKind, retry_delay
 from models.store.bookings import log_step
+from models.store.seat_offers import prolong_offer
 from models.store.waiting import place_by_id
 from models.store.work import MailClaim, claim_mail, mark_mail_sent, postpone_mail
 from models.tables import utc_now
@@ -102,6 +103,10 @@ async def _message(platform: Platform, claim: MailClaim) -> EmailMessage:
     if claim.waiting_entry_id is None:
         raise ValueError("a mail belongs to a booking or to a place in a line")
     async with platform.database.transaction() as session:
+        if claim.kind is MailKind.OFFER:
+            # A mail that goes out late must leave its reader as much time as others have.
+            until = now + timedelta(seconds=settings.offer_hours * settings.hour_seconds)
+            await prolong_offer(session, claim.waiting_entry_id, until)
         place = await place_by_id(session, claim.waiting_entry_id, settings.hour_seconds, now)
     return waiting_mail(settings, place, claim.kind, now)
 

@@ -8,7 +8,8 @@ from models.settings import Settings
 from models.store.database import Database
 from models.store.partners import PartnerWish, reserve_for_partner
 from models.store.reservations import Reservation, reserve, until_seated
-from models.store.waiting import join_line, take_offer
+from models.store.seat_offers import take_offer
+from models.store.waiting import join_line
 from models.tables import Booking, WaitingEntry, utc_now
 
 

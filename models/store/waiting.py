@@ -1,9 +1,8 @@
-"""Lines for workshops that are full, in SQL: joining one, offers of free seats, taking or leaving them."""
+"""Lines for workshops that are full, in SQL: joining one, looking, and leaving it."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,17 +16,14 @@ from models.rules.booking import FINAL_STATES, MailKind
 from models.rules.waiting import IN_LINE, WaitingEvent, WaitingState, waiting_step
 from models.store.availability import next_free_seat
 from models.store.bookings import announce_seats, known_id, promise_waiting_mail
-from models.store.free_seats import awaited_ranges, lines, lock_free_seat
+from models.store.free_seats import lines
 from models.store.reservations import (
     Reservation,
     already_booked,
-    book_seat,
     lock_offered_workshop,
     lock_seat_for_others,
-    no_seat,
-    refuse_second_booking,
 )
-from models.tables import Booking, Seat, WaitingEntry, Workshop
+from models.tables import Booking, WaitingEntry, Workshop
 
 _FINAL = [state.value for state in FINAL_STATES]
 _IN_LINE = [state.value for state in IN_LINE]
@@ -82,7 +78,7 @@ async def join_line(
 
 async def place(session: AsyncSession, reference: str, hour_seconds: float, now: datetime) -> Place:
     """Return the place in a line that `reference` names, or refuse: place_unknown."""
-    return await _place(session, await _entry(session, reference), hour_seconds, now)
+    return await _place(session, await entry_named(session, reference), hour_seconds, now)
 
 
 async def places_of(session: AsyncSession, email_key: str, hour_seconds: float, now: datetime) -> list[Place]:
@@ -107,103 +103,11 @@ async def leave_line(session: AsyncSession, reference: str, now: datetime) -> No
         Refused: place_unknown.
 
     """
-    entry = await _entry(session, reference, for_update=True)
+    entry = await entry_named(session, reference, for_update=True)
     state = WaitingState(entry.state)
     if state in IN_LINE:
-        await _move(session, entry, WaitingEvent.LEAVE, now)
+        await move_place(session, entry, WaitingEvent.LEAVE, now)
         await announce_seats(session)
-
-
-async def next_in_line(session: AsyncSession, passed_over: Collection[int]) -> int | None:
-    """Return the id of the workshop of whoever waits longest; `passed_over` are workshops to leave out."""
-    workshop_id: int | None = await session.scalar(
-        select(col(WaitingEntry.workshop_id))
-        .join(Workshop, col(Workshop.id) == col(WaitingEntry.workshop_id))
-        .where(
-            col(WaitingEntry.state) == WaitingState.WAITING,
-            col(Workshop.active).is_(True),
-            col(Workshop.retired_at).is_(None),
-            col(Workshop.id).not_in(passed_over),
-        )
-        .order_by(col(WaitingEntry.id))
-        .limit(1)
-    )
-    return workshop_id
-
-
-async def offer_seat(session: AsyncSession, workshop_id: int, now: datetime, until: datetime) -> int | None:
-    """Keep a free seat of a workshop for whoever waits longest for it, and promise the mail that says so.
-
-    Return the id of the place in the line, None when there is no seat or nobody waits. The lock on the
-    workshop's row is the one that reservations take, so that offers and bookings never exceed its capacity
-    together.
-
-    Raises:
-        SeatTaken: somebody took the seat at the same moment; begin anew.
-
-    """
-    workshop = await session.get_one(Workshop, workshop_id, with_for_update=True)
-    line = (await lines(session)).get(workshop_id)
-    if line is None or not line.room.is_awaited:
-        return None
-    seat = await lock_free_seat(session, workshop, kept=())
-    if seat is None:
-        return None
-    entry = await session.scalar(
-        select(WaitingEntry)
-        .where(col(WaitingEntry.workshop_id) == workshop_id, col(WaitingEntry.state) == WaitingState.WAITING)
-        .order_by(col(WaitingEntry.id))
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    if entry is None:  # who would be next is just leaving
-        return None
-    await _move(session, entry, WaitingEvent.OFFER, now, seat_id=seat.id, offered_at=now, offer_until=until)
-    return entry.id
-
-
-async def expire_offers(session: AsyncSession, now: datetime) -> int:
-    """End the offers that were not taken in time; return how many. Their seats are for the next in line."""
-    overdue = await session.scalars(
-        select(WaitingEntry)
-        .where(col(WaitingEntry.state) == WaitingState.OFFERED, col(WaitingEntry.offer_until) <= now)
-        .order_by(col(WaitingEntry.id))
-        .with_for_update(skip_locked=True)
-    )
-    entries = list(overdue)
-    for entry in entries:
-        await _move(session, entry, WaitingEvent.EXPIRE, now)
-    return len(entries)
-
-
-async def take_offer(session: AsyncSession, reference: str, now: datetime, *, hour_seconds: float) -> Booking:
-    """Book the seat that is offered to somebody who waited; an offer that was taken gives the same booking.
-
-    Raises:
-        Refused: place_unknown, offer_missing, offer_expired, already_booked (the offer stays until its end),
-            workshop_unknown, workshop_inactive; workshop_full, when the seat was taken off its machine.
-        SeatTaken: somebody took the seat that is given instead of such a one; begin anew.
-
-    """
-    found = await _entry(session, reference)
-    named = await session.get_one(Workshop, found.workshop_id)
-    workshop = await lock_offered_workshop(session, named.key)
-    entry = await _entry(session, reference, for_update=True)
-    if entry.booking_id is not None:
-        return await session.get_one(Booking, entry.booking_id)
-    _check_offer(entry, now)
-    await refuse_second_booking(session, entry.email_key)
-    seat = await session.get_one(Seat, entry.seat_id, with_for_update=True)
-    if seat.retired:
-        other = await lock_free_seat(session, workshop, awaited_ranges(await lines(session), workshop.id))
-        if other is None:
-            raise await no_seat(session, workshop, hour_seconds, now)
-        seat = other
-    wish = Reservation(workshop.key, entry.email, entry.email_key, entry.name, entry.company)
-    # The seat is free for its booking from here on: the offer ends in the same transaction.
-    booking = await book_seat(session, workshop, seat, wish, now)
-    await _move(session, entry, WaitingEvent.TAKE, now, booking_id=known_id(booking.id))
-    return booking
 
 
 def unknown_place() -> Refused:
@@ -214,9 +118,15 @@ def unknown_place() -> Refused:
     )
 
 
-async def _move(
+async def move_place(
     session: AsyncSession, entry: WaitingEntry, event: WaitingEvent, now: datetime, **values: Any
 ) -> None:
+    """Move a place on by `event`, and promise the mail that belongs to the step; `values` are further columns.
+
+    Raises:
+        Stale: it has moved on in the meantime.
+
+    """
     step = waiting_step(WaitingState(entry.state), event)
     changed = await session.execute(
         update(WaitingEntry)
@@ -230,7 +140,8 @@ async def _move(
         promise_waiting_mail(session, known_id(entry.id), step.mail, now)
 
 
-async def _entry(session: AsyncSession, reference: str, *, for_update: bool = False) -> WaitingEntry:
+async def entry_named(session: AsyncSession, reference: str, *, for_update: bool = False) -> WaitingEntry:
+    """Return the row of a place in a line, locked if it is to be changed; refuse: place_unknown."""
     statement = select(WaitingEntry).where(col(WaitingEntry.reference) == reference)
     if for_update:
         statement = statement.with_for_update().execution_options(populate_existing=True)
@@ -288,17 +199,3 @@ async def _line_full(session: AsyncSession, workshop: Workshop, hour_seconds: fl
         reason="line_full",
         retry_at=await next_free_seat(session, known_id(workshop.id), hour_seconds, now),
     )
-
-
-def _check_offer(entry: WaitingEntry, now: datetime) -> None:
-    """Refuse what is no offer, or one whose time is over."""
-    is_late = entry.offer_until is not None and entry.offer_until <= now
-    if entry.state == WaitingState.EXPIRED or (entry.state == WaitingState.OFFERED and is_late):
-        raise Refused(
-            "This offer was not taken in time, and the seat is somebody else's. Get in line again.",
-            reason="offer_expired",
-        )
-    if entry.state != WaitingState.OFFERED:
-        raise Refused(
-            "No seat is offered to you at the moment. A mail comes as soon as one is.", reason="offer_missing"
-        )

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from models.rules.booking import BookingEvent
-from models.store.waiting import offer_seat
+from models.store.seat_offers import offer_seat
 from models.tables import utc_now
 from ui.api.client import ApiError
 from ui.api.own_schemas import WaitingRequest

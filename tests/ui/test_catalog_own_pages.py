@@ -13,7 +13,7 @@ from ui_services import Shop
 
 from models.rules.booking import BookingEvent
 from models.rules.signed_links import sign_link
-from models.store.waiting import offer_seat
+from models.store.seat_offers import offer_seat
 from models.tables import utc_now
 from ui.api.client import ApiClient
 from ui.api.own_schemas import WaitingRequest

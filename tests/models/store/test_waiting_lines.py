@@ -14,16 +14,8 @@ from models.rules.waiting import WaitingState
 from models.store.bookings import leave
 from models.store.catalog import offers
 from models.store.reservations import until_seated
-from models.store.waiting import (
-    expire_offers,
-    join_line,
-    leave_line,
-    next_in_line,
-    offer_seat,
-    place,
-    places_of,
-    take_offer,
-)
+from models.store.seat_offers import expire_offers, next_in_line, offer_seat, prolong_offer, take_offer
+from models.store.waiting import join_line, leave_line, place, places_of
 from models.tables import Booking, Mail, Seat, WaitingEntry, Workshop, utc_now
 
 pytestmark = pytest.mark.integration
@@ -41,7 +33,7 @@ async def attend(database, now=None):
     """Do what an engine does for the lines; return the workshops that a seat was offered of, in order."""
     now = now or utc_now()
     async with database.transaction() as session:
-        await expire_offers(session, now)
+        await expire_offers(session, now, 4 * KEEP)
     full, offered = set(), []
     while True:
         async with database.transaction() as session:
@@ -55,6 +47,11 @@ async def attend(database, now=None):
             full.add(workshop_id)
         else:
             offered.append(workshop_id)
+
+
+async def send_mails(database):
+    async with database.transaction() as session:
+        await session.execute(update(Mail).values(sent_at=utc_now()))
 
 
 async def take(database, reference):
@@ -246,6 +243,7 @@ async def test_an_offer_that_is_not_taken_goes_to_the_next(database):
     first, second = await join(database, 1), await join(database, 2)
     await release(database, booking.id)
     await attend(database)
+    await send_mails(database)
     late = utc_now() + KEEP + timedelta(seconds=1)
     for _ in range(2):
         await asyncio.gather(*(attend(database, late) for _ in range(3)))
@@ -263,6 +261,34 @@ async def test_an_offer_is_not_taken_after_its_end_even_before_an_engine_looks(d
     await release(database, booking.id)
     await attend(database, utc_now() - 2 * KEEP)
     assert await take(database, entry.reference) == "offer_expired"
+
+
+async def test_nobody_misses_an_offer_that_the_mail_server_has_not_taken_yet(database):
+    (booking,) = await full_workshop(database)
+    entry = await join(database, 1)
+    await release(database, booking.id)
+    begun = utc_now()
+    await attend(database, begun)
+    await attend(database, begun + 2 * KEEP)
+    assert await state_of(database, entry) == "offered"
+    async with database.transaction() as session:
+        await prolong_offer(session, entry.id, begun + 3 * KEEP)
+        await prolong_offer(session, entry.id, begun + 2 * KEEP)
+    await send_mails(database)
+    await attend(database, begun + 3 * KEEP - timedelta(seconds=1))
+    assert await state_of(database, entry) == "offered"
+    await attend(database, begun + 3 * KEEP)
+    assert await state_of(database, entry) == "expired"
+
+
+async def test_an_offer_whose_mail_never_goes_out_ends_all_the_same(database):
+    (booking,) = await full_workshop(database)
+    first, second = await join(database, 1), await join(database, 2)
+    await release(database, booking.id)
+    begun = utc_now()
+    await attend(database, begun)
+    await attend(database, begun + 4 * KEEP)
+    assert [await state_of(database, each) for each in (first, second)] == ["expired", "offered"]
 
 
 @pytest.mark.parametrize("is_offered", [False, True])
