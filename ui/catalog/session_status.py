@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import streamlit as st
 
 from ui.api.schemas import BookingStatus
-from ui.catalog.frame import show_heading, show_title
+from ui.catalog.frame import show_heading, show_note, show_title
 from ui.catalog.times import at, countdown
 from ui.catalog.wording import as_html, as_markdown
 
@@ -38,6 +40,10 @@ def show_status(status: BookingStatus, *, is_whole_page: bool = True) -> None:
         _show_way_in(status)
     if status.completion or status.work_url or status.work_until:
         _show_result(status)
+    if status.return_url:
+        # Whoever leads students back is named: they came from there, and nobody else may take their place.
+        label = as_markdown(f"Back to {urlsplit(status.return_url).hostname}")
+        st.link_button(label, status.return_url, icon=":material/arrow_back:")
 
 
 def _show_steps(status: BookingStatus) -> None:
@@ -89,6 +95,6 @@ def _show_result(status: BookingStatus) -> None:
         st.metric("Completed", f"{done.percent} %", help=f"{done.cells_executed} of {done.cells_total} cells run.")
     if status.work_url and status.work_until:
         st.link_button("Download my work", status.work_url, icon=":material/download:", type="primary")
-        st.caption(f"Your notebooks as you left them, as a zip file. It is kept until {at(status.work_until)}.")
+        show_note(f"Your notebooks as you left them, as a zip file. It is kept until {at(status.work_until)}.")
     elif status.work_until:
-        st.caption("Your work was kept for a while, and has been deleted.")
+        show_note("Your work was kept for a while, and has been deleted.")
