@@ -49,7 +49,7 @@ TOLD = {
     MailKind.APOLOGY: ["did not do its part in time", FULL.workshop_url, "free again"],
     MailKind.SPECIAL_BADGE: ["Expert", "5", "Hero", FULL.badge_url, "linkedin.com", FULL.catalog_url],
     MailKind.WAITING: ["number 3", "30 minutes", "4 hours", FULL.place_url, FULL.replay_url],
-    MailKind.OFFER: ["Monday 23 November 2026, 18:05 UTC", "4 hours", FULL.place_url],
+    MailKind.OFFER: ["Monday 23 November 2026, 18:05 UTC: 30 minutes from now", "4 hours", FULL.place_url],
     MailKind.OFFER_MISSED: ["18:05 UTC", "No harm done", FULL.workshop_url],
 }
 
