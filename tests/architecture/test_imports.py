@@ -26,6 +26,7 @@ LAYERS = [
 
 # A library that has one home, so that it can be replaced there.
 HOMES = {
+    "argon2": ("tasks.users",),
     "asyncssh": ("tasks.adapters",),
     "cryptography": ("tasks.adapters",),
     "aiosmtplib": ("tasks.adapters",),

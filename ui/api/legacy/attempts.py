@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.aio.strategies import MovingWindowRateLimiter
 
 from models.rules.networks import client_of
 
@@ -36,7 +36,7 @@ class Attempts:
         self._by_name = type(self._by_address)(
             self._by_address.amount * _ADDRESSES_OF_A_USER, self._by_address.multiples
         )
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._turn = asyncio.Lock()
 
     async def let(self, attempt: Callable[[], Awaitable[T | None]], address: str, username: str) -> T | None:
