@@ -131,7 +131,9 @@ class Settings(BaseSettings):
     booking_rate: Rate = Field(
         "30/minute", description="Bookings that one address may try. A class may share one."
     )
-    login_rate: Rate = Field("10/15 minutes", description="Log-ins that may fail, per address; ten times as many per user.")
+    login_rate: Rate = Field(
+        "10/15 minutes", description="Log-ins that may fail, per address; ten times as many per user."
+    )
     login_minutes: float = Field(15, gt=0, description="How long a log-in at the API lasts.")
     webhook_retry_limit_hours: float = Field(
         72, gt=0, description="When an undeliverable webhook of a partner is given up."
