@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
 
 import streamlit as st
 
@@ -52,7 +53,11 @@ def _visitor() -> str:
 
     A proxy on this machine tells whom it serves; whoever comes from elsewhere can't claim to be somebody else.
     """
-    return st.context.ip_address or st.context.headers.get("X-Forwarded-For") or ""
+    # IPv4 on a socket for both kinds of addresses looks like that.
+    address = (st.context.ip_address or "").removeprefix("::ffff:")
+    if address and not ip_address(address).is_loopback:
+        return address
+    return st.context.headers.get("X-Forwarded-For") or ""
 
 
 def show_outage() -> None:
