@@ -16,6 +16,9 @@ DELIVERIES = "deliveries"
 SEATS = "seats"
 MEASURES = "measures"
 
+# What a transaction yields, by a name for those who need not know the library.
+Session = AsyncSession
+
 # Longest wait for a free connection: shorter than a request's own limit, so that it fails with a reason.
 _POOL_SECONDS = 10
 _STATEMENT_SECONDS = 30

@@ -7,21 +7,21 @@ from fastapi import APIRouter
 from models.rules.badges import LADDER, Rung
 from models.rules.links import web_address
 from models.rules.signed_links import BadgeSort, read_badge
-from models.store.badges import badge_holders, badge_named
+from models.store.badges import badge_named
 from models.store.catalog import offers
 from models.tables import Workshop
 from ui.api.own_schemas import BadgeKind, BadgeProof
-from ui.api.parts import DatabaseHere, SettingsHere, refusals
+from ui.api.parts import DatabaseHere, HoldersHere, SettingsHere, refusals
 from ui.api.progress import completion
 
 router = APIRouter(prefix="/api/v1/badges", tags=["badges"])
 
 
 @router.get("", responses=refusals())
-async def list_badges(database: DatabaseHere) -> list[BadgeKind]:
+async def list_badges(database: DatabaseHere, known_holders: HoldersHere) -> list[BadgeKind]:
     """Return the badges that can be earned: the special ones, then one for each workshop on offer."""
     async with database.transaction() as session:
-        holders = await badge_holders(session)
+        holders = await known_holders.get(session)
         workshops = [found.workshop for found in await offers(session)]
     special = [
         BadgeKind(

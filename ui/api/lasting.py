@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from models.store.database import Session
 
 T = TypeVar("T")
 
@@ -19,13 +19,13 @@ _HOLDS_FOR = 20
 class Lasting(Generic[T]):
     """What a query answered a moment ago; for one event loop."""
 
-    def __init__(self, query: Callable[[AsyncSession], Awaitable[T]]) -> None:
+    def __init__(self, query: Callable[[Session], Awaitable[T]]) -> None:
         self._query = query
         self._answer: T | None = None
         self._valid_until = 0.0
         self._asking = asyncio.Lock()
 
-    async def get(self, session: AsyncSession) -> T:
+    async def get(self, session: Session) -> T:
         """Return the answer, asking the database only when it is too old."""
         async with self._asking:
             begun = time.monotonic()

@@ -16,6 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from models.rules.links import origin_of
 from models.settings import Settings, load_settings
+from models.store.badges import badge_holders
 from models.store.database import Database
 from ui.api import (
     badges,
@@ -32,6 +33,7 @@ from ui.api import (
 )
 from ui.api.errors import PROBLEM_MEDIA_TYPE, install_handlers
 from ui.api.guard import Guard, configure_logging
+from ui.api.lasting import Lasting
 from ui.api.legacy.attempts import Attempts
 from ui.api.legacy.routers import ROUTERS as LEGACY_ROUTERS
 from ui.api.metrics import Figures
@@ -78,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = chosen
     app.state.key_limiter = KeyLimiter()
     app.state.popularity = Popularity()
+    app.state.badge_holders = Lasting(badge_holders)
     app.state.figures = Figures()
     app.state.request_metrics = RequestMetrics()
     app.state.attempts = Attempts(chosen.login_rate)

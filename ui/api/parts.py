@@ -9,7 +9,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from models.settings import Settings
+from models.store.badges import Holders
 from models.store.database import Database
+from ui.api.lasting import Lasting
 from ui.api.popularity import Popularity
 from ui.api.schemas import Problem
 
@@ -24,6 +26,11 @@ async def _database(request: Request) -> Database:
     return database
 
 
+async def _holders(request: Request) -> Lasting[Holders]:
+    holders: Lasting[Holders] = request.app.state.badge_holders
+    return holders
+
+
 async def _popularity(request: Request) -> Popularity:
     popularity: Popularity = request.app.state.popularity
     return popularity
@@ -34,6 +41,7 @@ COMPATIBLE = "existing system"
 
 SettingsHere = Annotated[Settings, Depends(_settings)]
 DatabaseHere = Annotated[Database, Depends(_database)]
+HoldersHere = Annotated[Lasting[Holders], Depends(_holders)]
 PopularityHere = Annotated[Popularity, Depends(_popularity)]
 
 _EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from models.store.catalog import popular_workshops
+from models.store.database import Session
 from ui.api.lasting import Lasting
 
 
@@ -14,6 +13,6 @@ class Popularity:
     def __init__(self) -> None:
         self._ids = Lasting(popular_workshops)
 
-    async def ids(self, session: AsyncSession) -> set[int]:
+    async def ids(self, session: Session) -> set[int]:
         """Return the ids of the popular workshops."""
         return await self._ids.get(session)
