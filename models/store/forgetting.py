@@ -78,7 +78,9 @@ async def _erase_traces(session: AsyncSession, booking_ids: list[int], now: date
         .values(archive_until=now)
     )
     await session.execute(
-        update(PartnerBooking).where(col(PartnerBooking.booking_id).in_(booking_ids)).values(partner_user="")
+        update(PartnerBooking)
+        .where(col(PartnerBooking.booking_id).in_(booking_ids))
+        .values(partner_user="", return_url="")
     )
 
 

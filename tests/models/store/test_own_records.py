@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import or_, select, text, update
 from store_samples import book, offer, open_session, outcome, release, wish
 
+from models.door_tables import ApiKey, PartnerBooking
 from models.errors import Refused, Stale
 from models.rules.badges import earns_badge
 from models.rules.booking import BookingEvent, BookingState, MailKind
@@ -268,6 +269,14 @@ async def everything(database):
     return "\n".join(found)
 
 
+async def book_as_partner(database, booking, **values):
+    async with database.transaction() as session:
+        key = ApiKey(name="partner", key_digest="", scopes=[], request_rate="1/minute", bookings_at_once=1)
+        session.add(key)
+        await session.flush()
+        session.add(PartnerBooking(booking_id=booking.id, api_key_id=key.id, **values))
+
+
 async def test_nothing_tells_who_a_forgotten_student_was_and_counts_stay(database):
     for key in ("WKSHP-One", "WKSHP-Two"):
         await offer(database, key, seats=(1, 1))
@@ -290,12 +299,14 @@ async def test_nothing_tells_who_a_forgotten_student_was_and_counts_stay(databas
             .where(or_(Mail.booking_id == past.id, Mail.waiting_entry_id.is_not(None)))
             .values(failure=f"<{EMAIL}> does not exist")
         )
+    await book_as_partner(database, past, partner_user="ana.example", return_url="https://partner.test/?user=ana")
     assert EMAIL in await everything(database)
     async with database.transaction() as session:
         assert await forget_student(session, EMAIL, utc_now())
     left = await everything(database)
     assert EMAIL not in left.casefold()
     assert "Student 1" not in left
+    assert "ana" not in left
     assert "student2@example.com" in left
     async with database.transaction() as session:
         (people,) = await session.scalars(text("SELECT count(DISTINCT email_key) FROM booking"))
