@@ -170,7 +170,7 @@ async def test_everything_can_be_done_with_the_keyboard(visit: OpenPage, shop: S
     await page.keyboard.press("Tab")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Space")
-    await page.keyboard.press("Tab")
+    await tab_to(page, page.get_by_role("button", name="Book my seat"))
     await page.keyboard.press("Enter")
     await page.wait_for_url(re.compile(r"/booking\?booking="))
     end = page.get_by_role("button", name="End my booking")
@@ -217,7 +217,7 @@ async def test_while_the_api_is_away_the_pages_wait(
 ) -> None:
     await shop.offer()
     inherited = api_environment(api)
-    environment = {name: inherited[name] for name in ("WOD_STATE", "WOD_DATABASE_URL")}
+    environment = {name: inherited[name] for name in ("WOD_STATE", "WOD_DATABASE_URL", "WOD_LINK_KEY")}
     port = free_port()
     own = {"WOD_CATALOG_API_URL": f"http://127.0.0.1:{port}"}
     start_api = (api_command(), port, environment, tmp_path / "api.log", "/api/health")

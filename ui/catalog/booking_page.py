@@ -7,7 +7,7 @@ import streamlit as st
 from ui.api.client import ApiError
 from ui.api.schemas import BookingStatus
 from ui.catalog.connection import client
-from ui.catalog.frame import BOOKING_IN_SESSION, Pages, name_page, show_title
+from ui.catalog.frame import BOOKING_IN_SESSION, Pages, keep_own_way, name_page, show_title
 from ui.catalog.session_status import show_status
 from ui.catalog.wording import as_markdown
 
@@ -25,8 +25,9 @@ def show_booking(pages: Pages) -> None:
         show_title("There is no such booking", "Open the link from your mail again, or book a workshop.")
         st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
         return
+    keep_own_way(BOOKING_IN_SESSION, reference)
     name_page(f"Booking: {status.workshop_title}")
-    with st.container(key="slim"):
+    with st.container(key="slim"), st.container(border=True):
         _follow(status)
         if status.can_end and st.button("End my booking", icon=":material/logout:"):
             _confirm_end(reference)

@@ -78,6 +78,13 @@ def show_footer(programme: Brand, pages: Pages) -> None:
             st.page_link(pages["terms"], label="Terms and conditions")
 
 
+def keep_own_way(name: str, value: str) -> None:
+    """Keep what leads to a page that only this visitor may know, and have the header show the way."""
+    if st.session_state.get(name) != value:
+        st.session_state[name] = value
+        st.rerun()
+
+
 def show_title(text: str, lead: str = "") -> None:
     """Show the headline of a page, as the plain text that it is, with a sentence below."""
     below = f'<p class="wod-lead">{as_html(lead)}</p>' if lead else ""
@@ -88,6 +95,11 @@ def show_heading(text: str, lead: str = "") -> None:
     """Show the headline of a part of a page, with a sentence below."""
     below = f'<p class="wod-below">{as_html(lead)}</p>' if lead else ""
     st.html(f'<h2 class="wod-heading">{as_html(text)}</h2>{below}')
+
+
+def show_note(text: str) -> None:
+    """Show a remark in small letters, dark enough to be read."""
+    st.html(f'<p class="wod-note">{as_html(text)}</p>')
 
 
 def show_nothing(icon_name: str, what: str, then: str) -> None:

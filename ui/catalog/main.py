@@ -17,7 +17,7 @@ from ui.catalog.badge_page import show_badge
 from ui.catalog.badge_wall import show_badges
 from ui.catalog.booking_page import show_booking
 from ui.catalog.connection import brand, show_outage, workshops
-from ui.catalog.frame import BOOKING_IN_SESSION, LINK_IN_SESSION, Pages, apply_style, show_footer, show_header
+from ui.catalog.frame import Pages, apply_style, show_footer, show_header
 from ui.catalog.replays import has_replays, show_replays
 from ui.catalog.session_page import show_session
 from ui.catalog.terms_page import show_terms
@@ -55,7 +55,6 @@ def main() -> None:
         programme = brand()
         if page is pages["workshops"]:
             _follow_old_address(pages)
-        _remember_own_page(page, pages)
         show_header(programme, pages, has_replays=has_replays(workshops()))
         with st.container(key="page"):
             page.run()
@@ -69,13 +68,6 @@ def _follow_old_address(pages: Pages) -> None:
     for name, page in _OLD_ADDRESSES.items():
         if name in st.query_params:
             st.switch_page(pages[page], query_params={name: st.query_params[name]})
-
-
-def _remember_own_page(page: st.Page, pages: Pages) -> None:
-    """Keep the way to what only this visitor may know, for the header."""
-    for own, name, kept in (("session", "link", LINK_IN_SESSION), ("booking", "booking", BOOKING_IN_SESSION)):
-        if page is pages[own] and name in st.query_params:
-            st.session_state[kept] = st.query_params[name]
 
 
 main()

@@ -11,8 +11,10 @@ from ui.catalog.frame import (
     FAREWELL_IN_SESSION,
     LINK_IN_SESSION,
     Pages,
+    keep_own_way,
     name_page,
     show_heading,
+    show_note,
     show_nothing,
     show_title,
 )
@@ -36,6 +38,7 @@ def show_session(pages: Pages) -> None:
         show_title("Your page can't be opened", error.message)
         st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
         return
+    keep_own_way(LINK_IN_SESSION, link)
     name_page("My session")
     with st.container(key="medium"):
         show_title(f"Hello {own.name}!" if own.name else "Hello!", own.email)
@@ -109,7 +112,7 @@ def _show_actions(own: OwnPage, link: str, pages: Pages) -> None:
         if own.booking.can_end and st.button("End now", icon=":material/logout:"):
             _confirm_end(link)
     if own.extension:
-        st.caption(as_markdown(_about_extension(own.extension)))
+        show_note(_about_extension(own.extension))
 
 
 def _about_extension(extension: Extension) -> str:

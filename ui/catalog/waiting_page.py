@@ -33,7 +33,7 @@ def show_waiting(pages: Pages) -> None:
         show_title("There is no such place", "Open the link from your mail again, or choose a workshop.")
         st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
         return
-    with st.container(key="slim"):
+    with st.container(key="slim"), st.container(border=True):
         _follow(place)
         _show_actions(place, pages)
 
@@ -72,7 +72,7 @@ def _show_place(place: WaitingPlace) -> None:
         facts["Kept for you"] = f"<strong>{left}</strong>, until {as_html(at(place.offer_until))}"
     if place.state in _COUNTS:
         facts["Mail goes to"] = f'<span class="wod-whole">{as_html(place.email_hint)}</span>'
-        facts["Time in it"] = as_html(hours(place.duration_hours))
+        facts["Session"] = as_html(hours(place.duration_hours))
     shown = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     if shown:
         st.html(f'<dl class="wod-session">{shown}</dl>')

@@ -17,7 +17,8 @@ from ui.catalog.wording import as_markdown, counted
 # Cards are cheap, but not hundreds of them at once: a browser on a phone should show the first in no time.
 _CARDS_AT_ONCE = 24
 
-_FILTERS = ("search", "show", "category", "length", "kind", "free")
+# The names of the filters, in the address too, and what each is when nothing is asked for.
+_FILTERS = {"search": "", "show": ALL, "category": None, "length": None, "kind": None, "free": False}
 
 
 def show_workshops(workshop_page: st.Page) -> None:
@@ -110,8 +111,7 @@ def _show_first_cards() -> None:
 
 
 def _clear() -> None:
-    for name in _FILTERS:
-        st.session_state.pop(name, None)
+    st.session_state.update({name: unset for name, unset in _FILTERS.items() if name in st.session_state})
     _show_first_cards()
 
 

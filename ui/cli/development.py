@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -59,13 +60,30 @@ def migration(about: Annotated[str, typer.Argument(help="What the change is for,
     write_migration(load_settings().secret("database_url"), about)
 
 
-def _ensure_browser() -> None:
-    """Install Chromium where that can be done; without one the browser tests skip themselves."""
-    if any(shutil.which(name) for name in _BROWSERS):
-        return
+@app.command()
+def screenshots() -> None:
+    """Take the pictures of docs/images anew: a student at a platform of its own, in a browser."""
+    from deployments.rehearsal.own_platform import own_platform
+    from deployments.rehearsal.screenshots import take_screenshots
+
+    chromium = _ensure_browser()
+    if not chromium:
+        raise typer.Exit(1)
+    folder = find_layout().source / "docs/images"
+    folder.mkdir(exist_ok=True)
+    with own_platform(shows_progress=True) as platform:
+        taken = asyncio.run(take_screenshots(platform, chromium, folder))
+    for path in taken:
+        output.print(f"{path}: {path.stat().st_size // 1024} KB", highlight=False)
+
+
+def _ensure_browser() -> str:
+    """Return where Chromium is, installed where that can be done; without it the browser tests skip themselves."""
+    if found := _browser():
+        return found
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         errors.print("No Chromium here: the browser tests will be skipped (apt-get install chromium).")
-        return
+        return ""
     errors.print("Installing Chromium for the browser tests …")
     environment = {"PATH": SYSTEM_PATH, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
@@ -75,4 +93,9 @@ def _ensure_browser() -> None:
         done = subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL)
         if done.returncode:
             errors.print(f"{' '.join(command)} failed: the browser tests will be skipped.")
-            return
+            return ""
+    return _browser()
+
+
+def _browser() -> str:
+    return next(filter(None, map(shutil.which, _BROWSERS)), "")

@@ -37,6 +37,7 @@ COMMANDS = {
     "check": ("ui.cli.checking", "Check that a stack is well; without one, the code: style, types, architecture."),
     "migration": ("ui.cli.development", "Write the migration for a change of the tables."),
     "test": ("ui.cli.development", "Run the tests."),
+    "screenshots": ("ui.cli.development", "Take the pictures of the documentation anew."),
 }
 
 
