@@ -190,6 +190,24 @@ def test_every_operation_answers_as_it_is_described(case, known, api):
     known.note(case, case.call_and_validate(base_url=api.url, checks=CHECKS))
 
 
+GUARDED = [
+    (method, path)
+    for path, operations in schema.raw_schema["paths"].items()
+    for method, operation in operations.items()
+    if operation.get("security") and {} not in operation["security"]
+]
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+@pytest.mark.parametrize("sent", [{}, {"Authorization": "Bearer x", "x-access-token": "x"}])
+async def test_what_needs_a_key_or_a_log_in_is_refused_without(web, method, path, sent):
+    for name in ("id", "reference", "delivery"):
+        path = path.replace(f"{{{name}}}", "1")
+    body = {"email": "nobody@example.org", "name": "Nobody", "notebook": OPEN}
+    answer = await web.request(method, path, headers=sent, json=body if method != "get" else None)
+    assert answer.status_code in (401, 403)
+
+
 def test_operations_were_granted_and_not_only_refused(known):
     """Hold that what was asked before got further than to a refusal."""
     described = {

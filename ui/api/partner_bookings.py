@@ -71,8 +71,9 @@ async def book_for_user(
     Send an Idempotency-Key with each booking. The same request with the same key again is answered as the first
     one was, with the header Idempotency-Replayed, and books nothing; refusals are not remembered.
     """
-    fields = wish.model_dump()
-    refuse_wrong_fields(fields, settings)
+    refuse_wrong_fields(wish.model_dump(), settings)
+    # As it was sent: what a later release adds to a wish changes none that is repeated.
+    sent = json.dumps(wish.model_dump(exclude_unset=True), sort_keys=True)
     booking, is_repeated = await reserve_partners_seat(
         database,
         settings,
@@ -81,7 +82,7 @@ async def book_for_user(
             partner_user=wish.partner_user.strip(),
             return_url=wish.return_url,
             idempotency_key=idempotency_key or "",
-            request_digest=hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest(),
+            request_digest=hashlib.sha256(sent.encode()).hexdigest(),
         ),
         workshop_key=wish.workshop,
         email=wish.email,

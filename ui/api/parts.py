@@ -187,6 +187,8 @@ def problem_answers(schema: dict[str, Any], media_type: str) -> None:
             for status, answer in answers.items():
                 if has_problems and status >= "400" and "application/json" in answer.get("content", {}):
                     answer["content"] = {media_type: answer["content"]["application/json"]}
+            if "security" in operation and not answers.keys() & {"401", "403"}:
+                operation["security"].append({})  # who has a key may show it; nobody has to
             known = answers.setdefault("429", too_many)
             known["content"] = too_many["content"] | known.get("content", {})
     for path in schema.get("webhooks", {}).values():
