@@ -8,7 +8,7 @@ import hmac
 from datetime import datetime
 from enum import StrEnum
 
-from models.rules.booking import BookingState
+from models.rules.booking import BookingEvent, BookingState
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the specification's mark of a secret, not one
 
@@ -25,20 +25,23 @@ class WebhookEvent(StrEnum):
     FAILED = "booking.failed"
 
 
-_EVENTS = {
+_EVENTS: dict[str, WebhookEvent] = {
     "reserve": WebhookEvent.RESERVED,
-    "open": WebhookEvent.READY,
-    "remind": WebhookEvent.REMINDED,
-    "extend": WebhookEvent.EXTENDED,
-    "expire": WebhookEvent.ENDING,
-    "leave": WebhookEvent.ENDING,
+    BookingEvent.OPEN: WebhookEvent.READY,
+    BookingEvent.REMIND: WebhookEvent.REMINDED,
+    BookingEvent.EXTEND: WebhookEvent.EXTENDED,
+    BookingEvent.EXPIRE: WebhookEvent.ENDING,
+    BookingEvent.LEAVE: WebhookEvent.ENDING,
 }
-_LAST_EVENTS = {BookingState.ENDED: WebhookEvent.ENDED, BookingState.FAILED: WebhookEvent.FAILED}
+_LAST_EVENTS: dict[str, WebhookEvent] = {
+    BookingState.ENDED: WebhookEvent.ENDED,
+    BookingState.FAILED: WebhookEvent.FAILED,
+}
 
 
 def webhook_event(event: str, state: str) -> WebhookEvent | None:
     """Return what partners are told when a booking's log says `event` with the new `state`, if anything."""
-    if event == "release":
+    if event == BookingEvent.RELEASE:
         return _LAST_EVENTS.get(BookingState(state))
     return _EVENTS.get(event)
 

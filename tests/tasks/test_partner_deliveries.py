@@ -98,6 +98,8 @@ async def test_a_whole_booking_is_told_in_its_order(database, platform, key_id, 
         ends_at = now + timedelta(hours=2)
         await go(database, booking, BookingEvent.OPEN, BookingState.PREPARING, ready_at=now, ends_at=ends_at)
         await go(database, booking, BookingEvent.REMIND, BookingState.READY)
+        await go(database, booking, BookingEvent.EXTEND, BookingState.EXPIRING, ends_at=ends_at)
+        await go(database, booking, BookingEvent.REMIND, BookingState.READY, mail_round=1)
         await go(database, booking, BookingEvent.EXPIRE, BookingState.EXPIRING)
         done = {"cells_executed": 3, "cells_total": 4, "finished_at": now}
         await go(database, booking, BookingEvent.RELEASE, BookingState.ENDING, **done)
@@ -105,6 +107,8 @@ async def test_a_whole_booking_is_told_in_its_order(database, platform, key_id, 
     assert [message.told["type"] for message in told.messages] == [
         "booking.reserved",
         "booking.ready",
+        "booking.reminded",
+        "booking.extended",
         "booking.reminded",
         "booking.ending",
         "booking.ended",
@@ -127,7 +131,7 @@ async def test_a_whole_booking_is_told_in_its_order(database, platform, key_id, 
     assert all(message.verified(secret) for message in told.messages)
     assert not told.messages[0].verified(webhook_secret("link-key", "another"))
     assert all(abs(int(message.headers["webhook-timestamp"]) - message.at) < 5 for message in told.messages)
-    assert len({message.headers["webhook-id"] for message in told.messages}) == 5
+    assert len({message.headers["webhook-id"] for message in told.messages}) == 7
 
 
 async def test_bookings_of_nobody_and_of_others_are_not_told(database, key_id, told):

@@ -51,7 +51,7 @@ class PartnerBooking(BaseModel):
     workshop_title: str = Field(examples=["Python 101"])
     duration_hours: float = Field(examples=[4])
     partner_user: str = Field(description="Empty, too, once the student was forgotten.", examples=["u-4711"])
-    return_url: str = Field(examples=["https://portal.example.org/workshops"])
+    return_url: str = Field(description="Empty likewise.", examples=["https://portal.example.org/workshops"])
     created_at: datetime
     ready_at: datetime | None = Field(description="When the seat was ready and the clock started.")
     ends_at: datetime | None = Field(description="When the session ends, or was to end.")
