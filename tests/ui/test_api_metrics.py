@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,11 @@ async def test_each_figure_is_documented(shop: Shop, web: httpx.AsyncClient) -> 
     names = {family.name for family in families if not family.name.endswith("_created")}
     documented = DOCUMENT.read_text()
     assert [name for name in sorted(names) if f"`{name}" not in documented] == []
+
+
+async def test_the_rules_ask_for_figures_that_there_are(shop: Shop, web: httpx.AsyncClient) -> None:
+    text = (await web.get("/api/metrics")).text
+    rules = DOCUMENT.read_text().partition("Rules to begin with")[2]
+    asked = {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"\bwod_[a-z_]+", rules)}
+    assert len(asked) >= 6
+    assert [name for name in sorted(asked) if f"# TYPE {name} " not in text] == []
