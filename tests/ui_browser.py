@@ -33,7 +33,8 @@ def note_complaint(complaints: list[str], kind: str, text: str, location: Any) -
 
 async def photograph(page: Page, folder: Path, name: str) -> None:
     await expect(page.locator(".wod-footer")).to_be_visible()
-    await expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0)
+    for unfinished in ("stStatusWidget", "stSkeleton"):
+        await expect(page.locator(f"[data-testid={unfinished}]")).to_have_count(0)
     assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
     size = page.viewport_size or {"width": WIDE, "height": 900}
     height = await page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")

@@ -12,7 +12,7 @@ from ui.api.client import ApiError
 from ui.api.own_schemas import WaitingRequest
 from ui.api.schemas import BookingRequest, WorkshopDetails
 from ui.catalog.connection import brand, client
-from ui.catalog.frame import BOOKING_IN_SESSION, LINK_IN_SESSION, Pages, show_heading, show_note
+from ui.catalog.frame import BOOKING_IN_SESSION, LINK_IN_SESSION, Pages, show_heading
 from ui.catalog.times import until
 from ui.catalog.wording import as_html, as_markdown, hours
 
@@ -145,14 +145,12 @@ def _show_refusal(
 
 
 def _show_own_way(pages: Pages) -> None:
-    """Lead to the booking that is in the way, as far as this browser knows it; else its mails do."""
+    """Lead to the booking that is in the way, as far as this browser knows it; the refusal names its mail."""
     link, reference = st.session_state.get(LINK_IN_SESSION), st.session_state.get(BOOKING_IN_SESSION)
     if link:
         st.page_link(pages["session"], label="Go to my session", query_params={"link": link})
     elif reference:
         st.page_link(pages["booking"], label="See or end my booking", query_params={"booking": reference})
-    else:
-        show_note("The link in its mail leads to it: there you can go on with it, or end it.")
 
 
 def _tell(slot: DeltaGenerator, message: str) -> None:
