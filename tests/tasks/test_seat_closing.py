@@ -26,6 +26,7 @@ from tasks.seats import (
     collect_seat,
     halt_seats,
     lock_seat,
+    measure_seat,
     open_seat,
     wipe_seat,
 )
@@ -151,6 +152,24 @@ async def test_work_is_counted_and_packed_and_always_the_same(seats: Seats) -> N
     first = target.read_bytes()
     again, target = await collect(seats, 1)
     assert (again, target.read_bytes()) == (work, first)
+
+
+async def test_measuring_counts_the_same_and_disturbs_nobody(seats: Seats) -> None:
+    place = seats.place(1)
+    assert await measure_seat(seats.machine, place, WORKSHOP) == SeatWork()
+    await open_seat(seats.machine, place, "secret", workshop())
+    at_work = seats.start("sleep", "300")
+    measured = await measure_seat(seats.machine, place, WORKSHOP)
+    assert at_work.poll() is None
+    assert seats.lets_in("secret")
+    at_work.kill()
+    at_work.wait()
+    work, _ = await collect(seats, 1)
+    assert (measured.cells_executed, measured.cells_total) == (work.cells_executed, work.cells_total)
+    assert measured.cells_total
+    assert not measured.archived
+    await wipe_seat(seats.machine, place)
+    assert await measure_seat(seats.machine, place, WORKSHOP) == SeatWork()
 
 
 async def test_what_was_collected_is_not_replaced_once_the_seat_is_wiped(seats: Seats) -> None:
