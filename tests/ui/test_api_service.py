@@ -239,6 +239,17 @@ async def test_health_tells_of_a_database_of_another_release(shop, web, client):
         await shop.rows("UPDATE alembic_version SET version_num = :at", at=newest_revision())
 
 
+async def test_a_secret_that_is_missing_is_nobody_elses_business(postgres):
+    app = create_app(Settings(database_url=postgres.url))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client,
+    ):
+        answer = await client.get("/api/v1/me/x")
+    assert (answer.status_code, answer.json()["reason"]) == (500, "internal_error")
+    assert "link_key" not in answer.text
+
+
 async def test_a_database_that_was_never_migrated_is_told(postgres):
     app = create_app(Settings(database_url=postgres.url))
     async with (

@@ -58,6 +58,9 @@ _REASONS = {
 }
 _RETRY_SOON_SECONDS = 5
 
+# What only operators can mend: it is logged, and whoever asked learns no more than that it failed.
+_OF_OPERATORS = {"secret_missing"}
+
 # What pydantic says to programmers, said to people.
 _MESSAGES = {
     ("accept_terms", "literal_error"): "Please accept the terms and conditions.",
@@ -133,7 +136,7 @@ def _field_problem(each: Mapping[str, Any]) -> FieldProblem:
 
 
 async def _wod_error(_: Request, error: Exception) -> Response:
-    if isinstance(error, Refused):
+    if isinstance(error, Refused) and error.reason not in _OF_OPERATORS:
         status = _STATUS.get(error.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
         return problem_response(status, error.reason, error.message, retry_at=error.retry_at)
     if isinstance(error, StepFailed):
