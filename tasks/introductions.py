@@ -71,11 +71,16 @@ def introduce(report: WorkshopReport, snapshot: Path, platform: Mapping[str, Any
     template, _ = compile_file(WorkshopFile(FIRST_NOTEBOOK, path, path.stat().st_size, False), FIRST_NOTEBOOK)
     if not isinstance(template, NotebookTemplate):
         return found
-    parts = []
+    parts, room = [], MOST_CHARACTERS
     for cell in _markdown_cells(template, report.key, report.offer, platform):
+        written = "".join(cell["source"])
         show = _Pictures(report, snapshot, cell.get("attachments") or {}, found.pictures).show
-        parts.append(introduction("".join(cell["source"]), show))
-    found.text = _shortened("\n\n".join(part for part in parts if part))
+        # Cut before it is parsed: Python's parser takes a time with the square of what is not closed.
+        parts.append(introduction(_shortened(written, room), show))
+        room -= len(written)
+        if room <= 0:
+            break
+    found.text = "\n\n".join(part for part in parts if part)
     return found
 
 
@@ -135,7 +140,5 @@ class _Pictures:
         return (self.snapshot / name).read_bytes() if name else b""
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= MOST_CHARACTERS:
-        return text
-    return text[:MOST_CHARACTERS].rpartition("\n\n")[0] + "\n\n…"
+def _shortened(text: str, room: int) -> str:
+    return text if len(text) <= room else text[:room].rpartition("\n\n")[0] + "\n\n…"

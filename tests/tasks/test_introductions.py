@@ -11,6 +11,7 @@ from sqlalchemy import text
 from models.settings import Settings
 from models.store.pictures import picture
 from tasks.catalog_sync import sync_workshops
+from tasks.introductions import MOST_CHARACTERS
 
 pytestmark = pytest.mark.integration
 
@@ -96,3 +97,10 @@ async def test_the_samples_are_introduced_with_their_pictures(database, settings
         assert readme.startswith("!["), key
         assert not re.search(r"\{\{|\{%|<\w+[ >]", readme), key
         assert {each.media_type for each in await kept(database, readme)} == {"image/svg+xml"}
+
+
+async def test_a_long_introduction_ends_at_a_paragraph(database, settings, tmp_path):
+    write(tmp_path, "A paragraph of it.\n\n" * 2000, "More.\n\n" * 3000, "Never shown.", files={})
+    readme = (await synced(database, settings, tmp_path))["WKSHP-One"]
+    assert len(readme) <= MOST_CHARACTERS + 10
+    assert readme.endswith("More.\n\n…")
