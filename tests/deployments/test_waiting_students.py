@@ -9,8 +9,9 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from faults.bursts import kill
 
-from deployments.rehearsal.maildir import credentials_of, text_of
+from deployments.rehearsal.maildir import credentials_of, kind_of, text_of
 from deployments.rehearsal.own_platform import own_platform
 from models.rules.booking import MailKind
 from ui.api.client import ApiClient, ApiError
@@ -20,7 +21,7 @@ from ui.api.schemas import BookingRequest
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 WORKSHOP = "WKSHP-Python-First-Steps"
-OFFER_SECONDS = 10
+OFFER_SECONDS = 15
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +109,25 @@ async def test_from_a_full_workshop_to_a_session_that_is_forgotten(platform, cli
     await asyncio.sleep(1)
     assert mailbox.find(MailKind.THANKS, "second@example.com") is None
     assert not list((platform.layout.state / "archives").glob("2.zip"))
+
+
+async def test_an_engine_that_is_killed_leaves_the_line_in_order(platform, client):
+    mailbox = platform.mailbox
+    running = client.book(booking("running@example.com"))
+    await mailbox.wait_for(MailKind.CREDENTIALS, "running@example.com", 60)
+    places = [client.wait(WORKSHOP, wish(f"line{number}@example.com")) for number in range(2)]
+    await mailbox.wait_for(MailKind.WAITING, "line1@example.com", 30)
+    client.end_booking(running.reference)
+    for _ in range(3):
+        kill(platform, "engine")
+        await asyncio.sleep(2)
+    offer = await mailbox.wait_for(MailKind.OFFER, "line0@example.com", 90)
+    taken = client.take_offer(query(offer, "waiting", "place"))
+    kill(platform, "engine")
+    await mailbox.wait_for(MailKind.CREDENTIALS, "line0@example.com", 90)
+    assert client.booking(taken.reference).state == "ready"
+    left = client.waiting(places[1].reference)
+    assert (left.state, left.position) == ("waiting", 1)
+    # A mail may have gone out twice, to be known by its Message-ID; none is missing, and none is too many.
+    mails = {kind_of(each) for each in mailbox.mails("line0@example.com")}
+    assert mails == {MailKind.WAITING, MailKind.OFFER, MailKind.WELCOME, MailKind.CREDENTIALS}
