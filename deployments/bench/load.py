@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import text
 
 from deployments.bench.booking import catalog_of
 from deployments.bench.visitors import Visits, visitors
 from deployments.rehearsal.own_platform import OwnPlatform, own_platform
 from deployments.stack.credentials import read_secret
+from models.rules.booking import BookingState
 from models.store.database import Database
+from models.store.promises import known_bookings, seats_given_twice
 
 # What asks the API; each is measured on its own.
 BOOK, FOLLOW, LIST = "POST bookings", "GET bookings/…", "GET workshops"
@@ -29,14 +30,7 @@ _TWICE = 10
 _FOLLOW_SECONDS, _LIST_SECONDS = 1.0, 0.5
 _ANSWER_SECONDS = 60.0
 _READY_SECONDS = 900.0
-
-_HELD = "SELECT reference, state, ready_at IS NOT NULL FROM booking"
-_HELD_TWICE = """
-    SELECT count(*) FROM booking one JOIN booking other ON one.seat_id = other.seat_id AND one.id < other.id
-    WHERE one.seat_generation = other.seat_generation
-       OR (one.finished_at IS NULL AND other.finished_at IS NULL)
-       OR one.finished_at > other.created_at + interval '1 second'
-"""
+_GIVEN_UP = (BookingState.ABANDONING, BookingState.FAILED)
 
 
 @dataclass(frozen=True)
@@ -182,10 +176,10 @@ async def _verify(database: Database, figures: LoadFigures, told: list[str]) -> 
     deadline = time.monotonic() + _READY_SECONDS
     while True:
         async with database.transaction() as session:
-            known = {row[0]: (row[1], row[2]) for row in await session.execute(text(_HELD))}
-            twice = await session.scalar(text(_HELD_TWICE))
-        figures.ready = sum(known.get(each, ("", False))[1] for each in told)
-        given_up = [each for each in told if known.get(each, ("", False))[0] in ("abandoning", "failed")]
+            known, twice = await known_bookings(session), await seats_given_twice(session)
+        held = [known[each] for each in told if each in known]
+        figures.ready = sum(each.was_ready for each in held)
+        given_up = [each for each in held if each.state in _GIVEN_UP]
         if figures.ready + len(given_up) >= len(told) or time.monotonic() > deadline:
             break
         await asyncio.sleep(1)

@@ -34,7 +34,7 @@ HOMES = {
     "httpx": ("tasks.adapters", "ui.api.client", "deployments"),
     "sqlalchemy": ("models",),
     "prefect": ("flows", "tasks.recording", "deployments.engine"),
-    "streamlit": ("ui.catalog",),
+    "streamlit": ("ui.catalog", "deployments.bench.visitors"),
 }
 
 
