@@ -82,7 +82,7 @@ def _ask(offered: Sequence[Workshop]) -> Selection:
         )
         category = _choice("category", "Any category", categories(offered))
         length = _choice("length", "Any length", durations(offered))
-        kind = _choice("kind", "Workshops and challenges", kinds(offered))
+        kind = _choice("kind", "Any kind", kinds(offered))
         only_free = st.toggle(
             "Free seats only", key="free", bind="query-params", on_change=_show_first_cards, width="content"
         )
