@@ -7,6 +7,7 @@ import streamlit as st
 from ui.api.client import ApiError
 from ui.api.own_schemas import Extension, OwnPage
 from ui.catalog.connection import client
+from ui.catalog.following import confirm_end, follow
 from ui.catalog.frame import (
     FAREWELL_IN_SESSION,
     LINK_IN_SESSION,
@@ -43,7 +44,13 @@ def show_session(pages: Pages) -> None:
     with st.container(key="medium"):
         show_title(f"Hello {own.name}!" if own.name else "Hello!", own.email)
         with st.container(border=True, key="session"):
-            _follow(own, link)
+            follow(
+                own,
+                lambda: client().own_page(link),
+                _show_session_now,
+                signs=_signs,
+                poll_seconds=_poll_seconds(own),
+            )
             _show_actions(own, link, pages)
         if own.waiting:
             show_places(own.waiting, pages)
@@ -51,28 +58,6 @@ def show_session(pages: Pages) -> None:
         if own.history:
             show_history(own.history, pages)
         _show_forgetting(own, link, pages)
-
-
-def _follow(first: OwnPage, link: str) -> None:
-    """Show the session as it is now, again and again; the whole page is drawn anew when its state changes."""
-
-    @st.fragment(run_every=_poll_seconds(first))
-    def live() -> None:
-        try:
-            own = client().own_page(link)
-        except ApiError as error:
-            if not error.is_outage:
-                st.rerun()
-            st.warning(
-                "The service is out of order at the moment. This page tries again by itself.",
-                icon=":material/cloud_off:",
-            )
-            return
-        if _signs(own) != _signs(first):
-            st.rerun()
-        _show_session_now(own)
-
-    live()
 
 
 def _poll_seconds(own: OwnPage) -> float:
@@ -110,7 +95,7 @@ def _show_actions(own: OwnPage, link: str, pages: Pages) -> None:
             if st.button(as_markdown(label), icon=":material/more_time:"):
                 _extend(link)
         if own.booking.can_end and st.button("End now", icon=":material/logout:"):
-            _confirm_end(link)
+            confirm_end(lambda: client().end_session(link))
     if own.extension:
         show_note(_about_extension(own.extension))
 
@@ -129,24 +114,6 @@ def _extend(link: str) -> None:
         st.error(as_markdown(error.message), icon=":material/timer_off:")
         return
     st.rerun()
-
-
-@st.dialog("End your session?")
-def _confirm_end(link: str) -> None:
-    st.write(
-        "Your password stops working at once and your seat goes to somebody else. What you did is kept for"
-        " download for some days."
-    )
-    with st.container(horizontal=True):
-        if st.button("Yes, end it", type="primary"):
-            try:
-                client().end_session(link)
-            except ApiError as error:
-                st.error(as_markdown(error.message))
-                return
-            st.rerun()
-        if st.button("No, go on"):
-            st.rerun()
 
 
 def _show_forgetting(own: OwnPage, link: str, pages: Pages) -> None:

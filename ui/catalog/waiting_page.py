@@ -7,6 +7,7 @@ import streamlit as st
 from ui.api.client import ApiError
 from ui.api.own_schemas import WaitingPlace
 from ui.catalog.connection import client
+from ui.catalog.following import follow
 from ui.catalog.frame import BOOKING_IN_SESSION, Pages, name_page, show_title
 from ui.catalog.times import at, countdown, seconds_until, until
 from ui.catalog.wording import as_html, as_markdown, hours
@@ -34,28 +35,14 @@ def show_waiting(pages: Pages) -> None:
         st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
         return
     with st.container(key="slim"), st.container(border=True):
-        _follow(place)
+        follow(
+            place,
+            lambda: client().waiting(reference),
+            _show_place,
+            signs=lambda each: each.state,
+            poll_seconds=place.poll_seconds,
+        )
         _show_actions(place, pages)
-
-
-def _follow(first: WaitingPlace) -> None:
-    @st.fragment(run_every=first.poll_seconds)
-    def live() -> None:
-        try:
-            place = client().waiting(first.reference)
-        except ApiError as error:
-            if not error.is_outage:
-                st.rerun()
-            st.warning(
-                "The service is out of order at the moment. This page tries again by itself.",
-                icon=":material/cloud_off:",
-            )
-            return
-        if place.state != first.state:
-            st.rerun()
-        _show_place(place)
-
-    live()
 
 
 def _show_place(place: WaitingPlace) -> None:
