@@ -26,6 +26,7 @@ from models.settings import load_settings
 _INITDB_TIMEOUT_SECONDS = 120
 _CONNECT_SECONDS = 5
 _LISTENS = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE 'LISTEN %'"
+_PREFECT_TABLES = "SELECT to_regclass('alembic_version') IS NOT NULL, to_regclass('deployment') IS NOT NULL"
 
 
 def ensure_cluster(layout: Layout, account: Account | None) -> None:
@@ -77,6 +78,7 @@ def prepare(layout: Layout) -> None:
         password = read_secret(layout, "database_superuser_password")
         superuser = f"postgresql://postgres:{password}@127.0.0.1:{port}/"
         with psycopg.connect(f"{superuser}postgres", autocommit=True) as connection:
+            drop_half_made_prefect(connection, f"{superuser}prefect")
             _ensure_role(connection, "wod", read_secret(layout, "database_password"))
             _ensure_role(connection, "prefect", read_secret(layout, "prefect_database_password"))
         with psycopg.connect(f"{superuser}prefect", autocommit=True) as connection:
@@ -86,6 +88,23 @@ def prepare(layout: Layout) -> None:
 
     upgrade(read_secret(layout, "database_url"))
     layout.prepared.touch()
+
+
+def drop_half_made_prefect(connection: psycopg.Connection[Any], database_url: str) -> None:
+    """Drop Prefect's database if its first tables were never finished.
+
+    Some of Prefect's migrations are made of several transactions: a server that was killed within one fails at
+    it ever after. Where no deployment was registered yet there is nothing to lose.
+    """
+    if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'prefect'").fetchone():
+        return
+    if connection.execute("SELECT 1 FROM pg_stat_activity WHERE datname = 'prefect'").fetchone():
+        return  # its server runs
+    with psycopg.connect(database_url) as prefect:
+        begun, made = prefect.execute(_PREFECT_TABLES).fetchone() or (False, False)
+        is_used = made and prefect.execute("SELECT 1 FROM deployment LIMIT 1").fetchone()
+    if begun and not is_used:
+        connection.execute("DROP DATABASE prefect")
 
 
 def _ensure_role(connection: psycopg.Connection[Any], name: str, password: str) -> None:
