@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -18,6 +18,18 @@ from models.tables import BadgeAward, Booking, BookingLog, Mail, WaitingEntry
 
 _FINAL = [state.value for state in FINAL_STATES]
 _IN_LINE = [state.value for state in IN_LINE]
+
+
+async def is_known(session: AsyncSession, email_key: str) -> bool:
+    """Tell whether there is a booking, a place in a line or feedback of an address."""
+    found = await session.scalar(
+        select(
+            exists().where(col(Booking.email_key) == email_key)
+            | exists().where(col(WaitingEntry.email_key) == email_key)
+            | exists().where(func.lower(col(Feedback.email)) == email_key)
+        )
+    )
+    return bool(found)
 
 
 async def forget_student(session: AsyncSession, email_key: str, now: datetime) -> bool:

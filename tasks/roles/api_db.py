@@ -227,7 +227,7 @@ def _workshops(context: RoleContext) -> list[Resource]:
 def _commands() -> Resource:
     environment = (f"WOD_STATE={STATE}", f"WOD_DATABASE_URL={_DATABASE_URL}", "HOME=/var/lib/wod-engine")
     script = fill("api_db/wod.sh", platform=PLATFORM, python=PYTHON, environment=environment)
-    why = "Adds and shows users, keys of partners and feedback: `sudo wod user list`."
+    why = "Users, keys of partners, students to forget, feedback: `sudo wod user list`."
     return File("/usr/local/sbin/wod", script, mode=0o755, why=why)
 
 

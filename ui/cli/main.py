@@ -31,6 +31,7 @@ COMMANDS = {
     "book": ("ui.cli.booking", "Book a workshop for a student, as the catalog does."),
     "user": ("ui.cli.users", "Add, change and remove those who manage the programme."),
     "key": ("ui.cli.keys", "Add, list and revoke the keys of partners' programs."),
+    "student": ("ui.cli.students", "Forget a student who asks for it."),
     "feedback": ("ui.cli.feedback", "Show what people wanted to say."),
     "bench": ("ui.cli.bench", "Measure what bookings and installations cost."),
     "settings": ("ui.cli.settings", "Show all settings: value, source and meaning."),
