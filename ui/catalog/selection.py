@@ -54,7 +54,8 @@ def select(offered: Sequence[Workshop], wish: Selection) -> list[Workshop]:
 
 def categories(offered: Iterable[Workshop]) -> list[str]:
     """Return the categories that there are, in alphabetical order."""
-    return sorted({name for workshop in offered for name in workshop.category if name.strip()}, key=str.casefold)
+    names = {name for workshop in offered for name in workshop.category if name.strip()}
+    return sorted(names, key=lambda name: (name.casefold(), name))
 
 
 def durations(offered: Sequence[Workshop]) -> list[str]:
