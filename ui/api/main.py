@@ -25,8 +25,6 @@ from ui.api import (
     health,
     metrics,
     own_page,
-    partner_bookings,
-    partner_webhooks,
     pictures,
     waiting,
     workshops,
@@ -37,7 +35,9 @@ from ui.api.lasting import Lasting
 from ui.api.legacy.attempts import Attempts
 from ui.api.legacy.routers import ROUTERS as LEGACY_ROUTERS
 from ui.api.metrics import Figures
-from ui.api.partner_access import KeyLimiter
+from ui.api.partners import bookings as partner_bookings
+from ui.api.partners import webhooks as partner_webhooks
+from ui.api.partners.access import KeyLimiter
 from ui.api.parts import problem_answers
 from ui.api.popularity import Popularity
 from ui.api.rates import Rates

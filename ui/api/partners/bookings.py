@@ -18,8 +18,8 @@ from models.store.partners import PartnersBooking, PartnerWish, partners_booking
 from models.tables import utc_now
 from tasks.reservation import reserve_partners_seat
 from ui.api import schemas
-from ui.api.partner_access import REFERENCE, BookingsReader, BookingsWriter, partner_answers
 from ui.api.partner_schemas import PartnerBooking, PartnerBookingPage, PartnerBookingRequest
+from ui.api.partners.access import REFERENCE, BookingsReader, BookingsWriter, partner_answers
 from ui.api.parts import DatabaseHere, SettingsHere
 from ui.api.progress import completion, status_url
 from ui.api.wishes import CheckedRoute, refuse_wrong_fields

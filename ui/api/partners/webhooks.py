@@ -21,8 +21,6 @@ from models.store.webhooks import (
     webhooks_of,
 )
 from models.tables import utc_now
-from ui.api.partner_access import REFERENCE, WebhooksWriter, partner_answers
-from ui.api.partner_bookings import Cursor, Limit
 from ui.api.partner_schemas import (
     Delivery,
     DeliveryPage,
@@ -33,6 +31,8 @@ from ui.api.partner_schemas import (
     WebhookMessage,
     WebhookRequest,
 )
+from ui.api.partners.access import REFERENCE, WebhooksWriter, partner_answers
+from ui.api.partners.bookings import Cursor, Limit
 from ui.api.parts import DatabaseHere, SettingsHere
 from ui.api.wishes import CheckedRoute, refuse_wrong_fields
 
