@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from ui_services import Process, Shop, api_command, api_environment, free_port, 
 
 from models.settings import Settings
 from ui.api.client import ApiClient
+
+# A little longer than ui.catalog.connection keeps the list of workshops for all visitors.
+CATALOG_REMEMBERS_SECONDS = 2.2
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +98,8 @@ async def visit(browser: Browser, catalog: Process) -> AsyncIterator[OpenPage]:
     """Yield a function that opens a page of the catalog; no page may have complained in the end."""
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
+    # What earlier tests had on offer is forgotten by then.
+    await asyncio.sleep(CATALOG_REMEMBERS_SECONDS)
 
     async def open_page(path: str = "/", width: int = WIDE, scheme: Any = "light", url: str = "") -> Page:
         context = await browser.new_context(
