@@ -199,15 +199,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("delivered_at IS NULL AND given_up_at IS NULL"),
     )
     op.create_index("deliveries_of_webhook", "webhook_delivery", ["webhook_id", "id"], unique=False)
+    # The defaults stay in the database: processes of the release before write rows until they are replaced.
     op.add_column("booking", sa.Column("extensions", sa.Integer(), nullable=False, server_default="0"))
-    op.alter_column("booking", "extensions", server_default=None)
     op.add_column("booking", sa.Column("forget", sa.Boolean(), nullable=False, server_default="false"))
-    op.alter_column("booking", "forget", server_default=None)
     for name in ("measure_wanted_at", "measured_at"):
         op.add_column("booking", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     op.add_column("mail", sa.Column("waiting_entry_id", sa.Integer(), nullable=True))
     op.add_column("mail", sa.Column("round", sa.Integer(), nullable=False, server_default="0"))
-    op.alter_column("mail", "round", server_default=None)
     op.alter_column("mail", "booking_id", existing_type=sa.INTEGER(), nullable=True)
     op.drop_constraint("mail_booking_id_kind_key", "mail", type_="unique")
     op.create_unique_constraint("mail_of_booking", "mail", ["booking_id", "kind", "round"])
@@ -215,7 +213,6 @@ def upgrade() -> None:
     op.create_check_constraint("mail_belongs_to_one", "mail", "num_nonnulls(booking_id, waiting_entry_id) = 1")
     op.create_foreign_key("mail_waiting_entry_id_fkey", "mail", "waiting_entry", ["waiting_entry_id"], ["id"])
     op.add_column("workshop", sa.Column("readme", sa.Text(), nullable=False, server_default=""))
-    op.alter_column("workshop", "readme", server_default=None)
     op.create_table(
         "workshop_picture",
         sa.Column("workshop_id", sa.Integer(), nullable=False),

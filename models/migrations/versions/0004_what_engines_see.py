@@ -19,7 +19,6 @@ def upgrade() -> None:
         sa.Column("sees_prefect", sa.Boolean(), nullable=False),
     )
     op.add_column("backend", sa.Column("hub_failure", sa.String(), nullable=False, server_default=""))
-    op.alter_column("backend", "hub_failure", server_default=None)
 
 
 def downgrade() -> None:
