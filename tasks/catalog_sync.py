@@ -19,6 +19,7 @@ from models.settings import Settings
 from models.store.catalog import digests_in_use, retire_workshops_except, save_workshop, workshops_of_others
 from models.store.database import Database
 from models.store.pictures import save_pictures
+from models.store.waiting import close_lines_of_retired
 from models.tables import utc_now
 from tasks.adapters.git import clone, is_repository
 from tasks.content import WorkshopReport, check_workshop, read_catalog, take_snapshot
@@ -91,6 +92,7 @@ async def _take_in(
             result.left_out.append(report.key)
         keys = [report.key for report in reports]
         result.retired = await retire_workshops_except(session, keys, source, utc_now())
+        await close_lines_of_retired(session, utc_now())
     async with database.transaction() as session:
         in_use = await digests_in_use(session)
     await asyncio.to_thread(_drop_snapshots_except, in_use, snapshots)

@@ -1,6 +1,10 @@
-"""Workshops, bookings and sessions as rows of a database, made as the platform makes them."""
+"""Workshops, bookings, sessions and lines as rows of a database, made as the platform makes them."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
 
 from models.errors import Refused
 from models.rules.booking import BookingEvent, BookingState
@@ -8,8 +12,13 @@ from models.store.backends import offer_backend, take_in_backends
 from models.store.bookings import move
 from models.store.catalog import save_workshop
 from models.store.free_seats import SeatTaken
-from models.store.reservations import Reservation, reserve
-from models.tables import Backend, Booking, utc_now
+from models.store.reservations import Reservation, reserve, until_seated
+from models.store.seat_offers import expire_offers, next_in_line, offer_seat, take_offer
+from models.store.waiting import join_line, place
+from models.tables import Backend, Booking, Mail, utc_now
+
+# How long offers last that are made here.
+KEEP = timedelta(minutes=30)
 
 
 async def offer(database, key="WKSHP-One", *, capacity=20, seats=(1, 20), backend_seats=40, **values):
@@ -72,3 +81,55 @@ async def release(database, booking_id):
         await move(
             session, booking_id, BookingState.ENDING, BookingEvent.RELEASE, utc_now(), finished_at=utc_now()
         )
+
+
+async def join(database, number, key="WKSHP-One", limit=100):
+    return await until_seated(
+        database, lambda session: join_line(session, wish(number, key), utc_now(), limit=limit, hour_seconds=3600)
+    )
+
+
+async def attend(database, now=None):
+    """Do what an engine does for the lines; return the workshops that a seat was offered of, in order."""
+    now = now or utc_now()
+    async with database.transaction() as session:
+        await expire_offers(session, now, 4 * KEEP)
+    full, offered = set(), []
+    while True:
+        async with database.transaction() as session:
+            workshop_id = await next_in_line(session, full)
+        if workshop_id is None:
+            return offered
+        entry = await until_seated(
+            database, lambda session, chosen=workshop_id: offer_seat(session, chosen, now, now + KEEP)
+        )
+        if entry is None:
+            full.add(workshop_id)
+        else:
+            offered.append(workshop_id)
+
+
+async def take(database, reference):
+    try:
+        booking = await until_seated(
+            database, lambda session: take_offer(session, reference, utc_now(), hour_seconds=3600)
+        )
+    except Refused as refusal:
+        return refusal.reason
+    return booking.seat_id
+
+
+async def state_of(database, entry):
+    async with database.transaction() as session:
+        return (await place(session, entry.reference, 3600, utc_now())).entry.state
+
+
+async def mails_of(database, entry):
+    async with database.transaction() as session:
+        rows = await session.scalars(select(Mail.kind).where(Mail.waiting_entry_id == entry.id).order_by(Mail.id))
+        return list(rows)
+
+
+async def full_workshop(database, seats=1, **values):
+    await offer(database, seats=(1, seats), **values)
+    return [await book(database, wish(1000 + number)) for number in range(seats)]

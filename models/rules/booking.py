@@ -47,6 +47,7 @@ class MailKind(StrEnum):
     WAITING = "waiting"
     OFFER = "offer"
     OFFER_MISSED = "offer_missed"
+    LINE_CLOSED = "line_closed"
 
 
 class Work(StrEnum):

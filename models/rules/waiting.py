@@ -17,6 +17,7 @@ class WaitingState(StrEnum):
     BOOKED = "booked"  # the offer became a booking
     LEFT = "left"  # given up by the student
     EXPIRED = "expired"  # the offer was not taken in time
+    CLOSED = "closed"  # the workshop is in the catalog no more
 
 
 class WaitingEvent(StrEnum):
@@ -26,6 +27,7 @@ class WaitingEvent(StrEnum):
     TAKE = "take"
     LEAVE = "leave"
     EXPIRE = "expire"
+    CLOSE = "close"
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,11 @@ _S, _E = WaitingState, WaitingEvent
 WAITING_STEPS: dict[tuple[WaitingState, WaitingEvent], WaitingStep] = {
     (_S.WAITING, _E.OFFER): WaitingStep(_S.OFFERED, MailKind.OFFER),
     (_S.WAITING, _E.LEAVE): WaitingStep(_S.LEFT),
+    (_S.WAITING, _E.CLOSE): WaitingStep(_S.CLOSED, MailKind.LINE_CLOSED),
     (_S.OFFERED, _E.TAKE): WaitingStep(_S.BOOKED),
     (_S.OFFERED, _E.LEAVE): WaitingStep(_S.LEFT),
     (_S.OFFERED, _E.EXPIRE): WaitingStep(_S.EXPIRED, MailKind.OFFER_MISSED),
+    (_S.OFFERED, _E.CLOSE): WaitingStep(_S.CLOSED, MailKind.LINE_CLOSED),
 }
 
 IN_LINE = frozenset({WaitingState.WAITING, WaitingState.OFFERED})

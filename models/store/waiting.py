@@ -110,6 +110,23 @@ async def leave_line(session: AsyncSession, reference: str, now: datetime) -> No
         await announce_seats(session)
 
 
+async def close_lines_of_retired(session: AsyncSession, now: datetime) -> int:
+    """End all places in lines, offers too, for workshops that were retired; return how many."""
+    entries = await session.scalars(
+        select(WaitingEntry)
+        .join(Workshop, col(Workshop.id) == col(WaitingEntry.workshop_id))
+        .where(col(Workshop.retired_at).is_not(None), col(WaitingEntry.state).in_(_IN_LINE))
+        .order_by(col(WaitingEntry.id))
+        .with_for_update(of=WaitingEntry)
+    )
+    found = list(entries)
+    for entry in found:
+        await move_place(session, entry, WaitingEvent.CLOSE, now)
+    if found:
+        await announce_seats(session)
+    return len(found)
+
+
 def unknown_place() -> Refused:
     """Return the refusal for a reference that names no place in a line."""
     return Refused(

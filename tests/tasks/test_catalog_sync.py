@@ -4,12 +4,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from store_samples import mails_of, state_of
 
 from models.errors import Refused, StepFailed
+from models.rules.booking import MailKind
 from models.settings import Settings
 from models.store.backends import offer_backend, take_in_backends
 from models.store.catalog import offers
 from models.store.reservations import Reservation, reserve
+from models.store.waiting import join_line
 from models.tables import Backend, utc_now
 from tasks import catalog_sync
 from tasks.catalog_sync import sync_workshops
@@ -46,6 +49,13 @@ def wish(name: str) -> Reservation:
     return Reservation(workshop_key="WKSHP-One", email=address, email_key=address, name=name)
 
 
+async def offer_seats(database):
+    async with database.transaction() as session:
+        backend = Backend(name="be", number=1, hub_url="", hub_api_url="")
+        await take_in_backends(session, [backend], {1: 10})
+        await offer_backend(session, 1, [f"student{n}" for n in range(1, 11)], utc_now())
+
+
 async def offered(database):
     async with database.transaction() as session:
         return {each.workshop.key: each.workshop for each in await offers(session)}
@@ -77,10 +87,7 @@ async def test_one_broken_workshop_stops_no_other_and_keeps_its_last_valid_state
 async def test_what_vanished_is_retired_while_its_booking_keeps_its_content(
     database, settings, catalog, monkeypatch
 ):
-    async with database.transaction() as session:
-        backend = Backend(name="be", number=1, hub_url="", hub_api_url="")
-        await take_in_backends(session, [backend], {1: 10})
-        await offer_backend(session, 1, [f"student{n}" for n in range(1, 11)], utc_now())
+    await offer_seats(database)
     await sync_workshops(database, settings, str(catalog))
     async with database.transaction() as session:
         booking = await reserve(session, wish("a"), utc_now(), hour_seconds=1)
@@ -96,6 +103,19 @@ async def test_what_vanished_is_retired_while_its_booking_keeps_its_content(
     assert refusal.value.reason == "workshop_unknown"
     (catalog.parent / "gone").rename(catalog / "WKSHP-One")
     assert (await sync_workshops(database, settings, str(catalog))).changed == ["WKSHP-One"]
+
+
+async def test_those_who_wait_for_what_vanished_are_told(database, settings, catalog):
+    write_workshop(catalog, "WKSHP-One", manifest=MANIFEST.replace("capacity: 5", "capacity: 1"))
+    await offer_seats(database)
+    await sync_workshops(database, settings, str(catalog))
+    async with database.transaction() as session:
+        await reserve(session, wish("a"), utc_now(), hour_seconds=1)
+        entry = await join_line(session, wish("b"), utc_now(), limit=1, hour_seconds=1)
+    (catalog / "WKSHP-One").rename(catalog.parent / "gone")
+    await sync_workshops(database, settings, str(catalog))
+    assert await state_of(database, entry) == "closed"
+    assert await mails_of(database, entry) == [MailKind.WAITING, MailKind.LINE_CLOSED]
 
 
 async def test_contents_that_nobody_needs_are_dropped_after_a_rest(database, settings, catalog, monkeypatch):

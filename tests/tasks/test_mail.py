@@ -51,6 +51,7 @@ TOLD = {
     MailKind.WAITING: ["number 3", "30 minutes", "4 hours", FULL.place_url, FULL.replay_url],
     MailKind.OFFER: ["Monday 23 November 2026, 18:05 UTC: 30 minutes from now", "4 hours", FULL.place_url],
     MailKind.OFFER_MISSED: ["18:05 UTC", "No harm done", FULL.workshop_url],
+    MailKind.LINE_CLOSED: ["is not offered any more", FULL.catalog_url],
 }
 
 

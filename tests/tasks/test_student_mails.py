@@ -9,16 +9,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from smtp_server import mail_servers, messages
 from sqlalchemy import select, update
-from store_samples import book, offer, open_session, release, wish
+from store_samples import book, full_workshop, join, offer, open_session, release, wish
 
 from models.rules.booking import BookingState, MailKind
 from models.rules.signed_links import read_badge, read_link
 from models.settings import Settings
 from models.store.badges import badge_named
+from models.store.catalog import retire_workshops_except
 from models.store.forgetting import forget_student, settle_ended
 from models.store.own_page import extend
-from models.store.reservations import until_seated
-from models.store.waiting import join_line, place
+from models.store.waiting import close_lines_of_retired, place
 from models.tables import Booking, Mail, WaitingEntry, utc_now
 from tasks.adapters.smtp import Mailer
 from tasks.archives import drop_expired_archives
@@ -73,24 +73,13 @@ def query(message, page, name):
     return parse_qs(urlsplit(address).query)[name][0]
 
 
-async def full_workshop(database):
-    await offer(database, seats=(1, 1))
-    return await book(database, wish(9))
-
-
-async def join(database, number):
-    return await until_seated(
-        database, lambda session: join_line(session, wish(number), utc_now(), limit=9, hour_seconds=3600)
-    )
-
-
 async def entry_now(database, entry):
     async with database.transaction() as session:
         return (await place(session, entry.reference, 3600, utc_now())).entry
 
 
 async def test_those_who_wait_are_written_to(database, platform, server):
-    booking = await full_workshop(database)
+    (booking,) = await full_workshop(database)
     entry = await join(database, 1)
     assert await send_line_mails(9) == 1
     (in_line,) = arrived(server, MailKind.WAITING)
@@ -111,8 +100,22 @@ async def test_those_who_wait_are_written_to(database, platform, server):
     assert (await entry_now(database, entry)).state == "expired"
 
 
+async def test_those_who_wait_for_what_vanished_are_told(database, platform, server):
+    await full_workshop(database)
+    entry = await join(database, 1)
+    async with database.transaction() as session:
+        await retire_workshops_except(session, [], "/catalog", utc_now())
+        await close_lines_of_retired(session, utc_now())
+    for _ in range(2):
+        await send_line_mails(9)
+    (told,) = arrived(server, MailKind.LINE_CLOSED)
+    assert "WKSHP-One" in told["Subject"]
+    assert arrived(server, MailKind.WAITING) == [], "what was so no more"
+    assert (await entry_now(database, entry)).state == "closed"
+
+
 async def test_an_offer_whose_mail_is_late_lasts_from_then_on(database, platform, server):
-    booking = await full_workshop(database)
+    (booking,) = await full_workshop(database)
     entry = await join(database, 1)
     await send_line_mails(9)
     await release(database, booking.id)
@@ -130,7 +133,7 @@ async def test_an_offer_whose_mail_is_late_lasts_from_then_on(database, platform
 
 
 async def test_an_offer_that_is_over_is_not_mailed(database, platform, server):
-    booking = await full_workshop(database)
+    (booking,) = await full_workshop(database)
     await join(database, 1)
     await release(database, booking.id)
     await attend_lines()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ui.api.schemas import BookingState, BookingStatus, Completion
 
-WaitingState = Literal["waiting", "offered", "booked", "left", "expired"]
+WaitingState = Literal["waiting", "offered", "booked", "left", "expired", "closed"]
 
 
 class WaitingRequest(BaseModel):

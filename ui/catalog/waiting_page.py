@@ -18,6 +18,7 @@ _LEADS = {
     "booked": "You have taken your seat.",
     "left": "You are not on the waiting list any more.",
     "expired": "The seat was offered to you and not taken in time. It went to the next in the line.",
+    "closed": "This workshop is in the catalog no more, so nobody waits for it any longer. We are sorry.",
 }
 _COUNTS = ("waiting", "offered")
 

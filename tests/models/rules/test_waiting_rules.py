@@ -9,9 +9,11 @@ S, E = WaitingState, WaitingEvent
 STEPS = [
     (S.WAITING, E.OFFER, S.OFFERED, MailKind.OFFER),
     (S.WAITING, E.LEAVE, S.LEFT, None),
+    (S.WAITING, E.CLOSE, S.CLOSED, MailKind.LINE_CLOSED),
     (S.OFFERED, E.TAKE, S.BOOKED, None),
     (S.OFFERED, E.LEAVE, S.LEFT, None),
     (S.OFFERED, E.EXPIRE, S.EXPIRED, MailKind.OFFER_MISSED),
+    (S.OFFERED, E.CLOSE, S.CLOSED, MailKind.LINE_CLOSED),
 ]
 
 
