@@ -13,6 +13,7 @@ from deployments.engine.attending import Attending
 from deployments.engine.deliveries import Deliveries
 from deployments.engine.left_runs import close_left_runs
 from deployments.engine.lookout import AWAY_HUB_SECONDS, Lookout
+from deployments.engine.operators import CANCEL_SECONDS, LOOK_SECONDS, Operators
 from deployments.engine.recorder import Recorder
 from deployments.engine.registry import FLOW_OF
 from models.errors import Refused, Stale, WodError
@@ -22,10 +23,8 @@ from models.store.database import DELIVERIES, MEASURES, SEATS
 from models.store.engines import BEAT_SECONDS
 from models.store.work import (
     BookingClaim,
-    claim_booking,
     claim_bookings,
     postpone_booking,
-    release_booking,
     release_leases,
     renew_leases,
 )
@@ -40,10 +39,7 @@ from tasks.running_platform import Platform
 
 logger = logging.getLogger(__name__)
 
-# How often the engine asks Prefect for operators' wishes: runs to start, retry or cancel.
-_LOOK_SECONDS = 10
 _MAILS_A_SWEEP = 20
-_CANCEL_SECONDS = 5
 
 # How long running work may go on after the stop: shorter than the supervisor's patience.
 _DRAIN_SECONDS = 6
@@ -62,9 +58,9 @@ class Engine:
         self._lease = timedelta(seconds=self._settings.lease_seconds)
         self._running: dict[int, asyncio.Task[None]] = {}
         self._next: dict[int, tuple[BookingClaim, str, FlowRun | None]] = {}
-        self._others: set[asyncio.Task[None]] = set()
         self._cancelled: set[int] = set()
         self._wake = asyncio.Event()
+        self._operators = Operators(platform, recorder, self)
         self._lookout = Lookout(platform, recorder)
         self._deliveries = Deliveries(platform)
         self._attending = Attending(self._settings.sweep_seconds)
@@ -85,7 +81,7 @@ class Engine:
             self._forever(self._sweep_mails, self._settings.sweep_seconds),
             self._deliveries.run(),
             *self._attending.loops(),
-            self._forever(self._obey_operators, _LOOK_SECONDS),
+            self._forever(self._operators.obey, LOOK_SECONDS),
             self._forever(self._drop_archives, _ARCHIVES_SECONDS),
             self._forever(self._forward_feedback, _FEEDBACK_SECONDS),
             self._forever(self._close_left_runs, _LEFT_RUNS_SECONDS),
@@ -97,7 +93,7 @@ class Engine:
         if self._running:
             await asyncio.wait(self._running.values(), timeout=_DRAIN_SECONDS)
         self._next.clear()
-        left = [*tasks, *self._running.values(), *self._others]
+        left = [*tasks, *self._running.values(), *self._operators.tasks()]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -125,9 +121,9 @@ class Engine:
         async with self._platform.database.transaction() as session:
             claims = await claim_bookings(session, self._platform.owner, utc_now(), self._lease, free)
         for claim in claims:
-            self._start(claim, FLOW_OF[claim.work], None)
+            self.start(claim, FLOW_OF[claim.work], None)
 
-    def _start(self, claim: BookingClaim, flow_name: str, flow_run: FlowRun | None) -> None:
+    def start(self, claim: BookingClaim, flow_name: str, flow_run: FlowRun | None) -> None:
         """Work on a claim; what still runs for the booking was overtaken, and is ended first."""
         if claim.booking_id in self._running:
             self._next[claim.booking_id] = (claim, flow_name, flow_run)
@@ -137,12 +133,22 @@ class Engine:
         self._running[claim.booking_id] = task
         task.add_done_callback(lambda _: self._finished(claim.booking_id))
 
+    async def cancel(self, booking_id: int) -> bool:
+        """Cancel, for an operator, what runs here for a booking; return whether anything did."""
+        task = self._running.get(booking_id)
+        if task is None:
+            return False
+        self._cancelled.add(booking_id)
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_SECONDS)
+        return True
+
     def _finished(self, booking_id: int) -> None:
         self._running.pop(booking_id, None)
         # A cancellation that came after the work's end must not be taken for one of the work that follows.
         self._cancelled.discard(booking_id)
         if booking_id in self._next:
-            self._start(*self._next.pop(booking_id))
+            self.start(*self._next.pop(booking_id))
         self._wake.set()
 
     async def _work(self, claim: BookingClaim, flow_name: str, flow_run: FlowRun | None) -> None:
@@ -242,57 +248,6 @@ class Engine:
             except Exception as error:
                 # The student's log-in starts it then.
                 logger.warning("server of booking %d was not started ahead: %s", booking_id, _summary(error))
-
-    async def _obey_operators(self) -> None:
-        await self._recorder.look()
-        for run in await self._recorder.cancelling():
-            await self._cancel_for_operator(run)
-        for run in await self._recorder.scheduled():
-            flow_name = await self._recorder.claim(run)
-            if flow_name:
-                await self._start_for_operator(flow_name, await self._recorder.read(run.id))
-
-    async def _cancel_for_operator(self, run: FlowRun) -> None:
-        """Cancel a run that is worked on here; one that another engine works on is left to it."""
-        booking_id = run.parameters.get("booking_id")
-        task = self._running.get(booking_id) if booking_id is not None else None
-        if booking_id is not None and task is not None:
-            self._cancelled.add(booking_id)
-            task.cancel()
-            await asyncio.wait([task], timeout=_CANCEL_SECONDS)
-        elif booking_id is not None and await self._is_held_elsewhere(booking_id):
-            return
-        await self._recorder.mark_cancelled(run.id)
-
-    async def _is_held_elsewhere(self, booking_id: int) -> bool:
-        try:
-            booking = (await self._platform.details(booking_id)).booking
-        except Refused:  # there is no such booking
-            return False
-        return booking.lease_until is not None and booking.lease_until > utc_now()
-
-    async def _start_for_operator(self, flow_name: str, run: FlowRun) -> None:
-        booking_id = run.parameters.get("booking_id")
-        if booking_id is None:
-            task = asyncio.create_task(self._recorder.run_as(run, flow_name, **run.parameters))
-            self._others.add(task)
-            task.add_done_callback(self._others.discard)
-            return
-        async with self._platform.database.transaction() as session:
-            claim = await claim_booking(session, booking_id, self._platform.owner, utc_now(), self._lease)
-        if claim is None:
-            await self._recorder.mark_failed(run.id, f"Booking {booking_id} is finished, or being worked on.")
-            return
-        # A session that is open may be ended before its time; everything else comes in its order.
-        can_end_early = claim.work is Work.REMIND and flow_name == FLOW_OF[Work.END]
-        if flow_name == FLOW_OF[claim.work] or can_end_early:
-            self._start(claim, flow_name, run)
-            return
-        async with self._platform.database.transaction() as session:
-            await release_booking(session, booking_id, self._platform.owner)
-        await self._recorder.mark_failed(
-            run.id, f"Booking {booking_id} is {claim.state}: {FLOW_OF[claim.work]} is what comes next."
-        )
 
     async def _forever(self, work: Callable[[], Awaitable[None]], pause_seconds: float) -> None:
         while True:

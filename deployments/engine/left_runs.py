@@ -9,13 +9,15 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Crashed
 
-from deployments.engine.recorder import Recorder
+from deployments.engine.recorder import Recorder, engine_of
 from deployments.engine.registry import FLOW_OF
 from models.errors import Refused
 from models.rules.booking import BookingState, Work, due_work
+from models.store.engines import living_engines
 from models.tables import Booking, utc_now
 from tasks.running_platform import Platform
 
+_GONE = "The engine that ran it is gone."
 _DONE = {
     FLOW_OF[Work.REMIND]: {BookingState.EXPIRING, BookingState.ENDING, BookingState.ENDED},
     FLOW_OF[Work.END]: {BookingState.ENDED},
@@ -24,23 +26,36 @@ _DONE = {
 
 
 async def close_left_runs(platform: Platform, recorder: Recorder, working_on: Collection[int]) -> None:
-    """Close the runs of bookings that nobody works on and whose work will not be begun again.
+    """Close the runs that nobody works on and whose work will not be begun again.
 
     `working_on` are the bookings of this engine. A run younger than a lease is left alone: its engine may
     have given the booking's lease back, and still be sending the mails.
     """
     now = utc_now()
     lease = timedelta(seconds=platform.settings.lease_seconds)
-    for flow_name, run in await recorder.open_before(now - lease):
+    left = await recorder.open_before(now - lease)
+    if not left:
+        return
+    async with platform.database.transaction() as session:
+        engines = {platform.owner, *(each.owner for each in await living_engines(session, now))}
+    for flow_name, run in left:
         booking_id = run.parameters.get("booking_id")
-        if booking_id is None or booking_id in working_on:
-            continue
-        try:
-            state = end_of_run(flow_name, (await platform.details(booking_id)).booking, now)
-        except Refused as unknown:  # a database that was restored from a backup knows fewer bookings
-            state = Crashed(message=unknown.message)
+        state: State[Any] | None = None
+        if booking_id is None and engine_of(run) not in engines:
+            state = Crashed(message=f"{_GONE} Run it again: what is done stays done.")
+        elif booking_id is not None and booking_id not in working_on:
+            state = await _end_of_booking_run(platform, flow_name, booking_id, now)
         if state is not None:
             await recorder.close(run.id, state)
+
+
+async def _end_of_booking_run(
+    platform: Platform, flow_name: str, booking_id: int, now: datetime
+) -> State[Any] | None:
+    try:
+        return end_of_run(flow_name, (await platform.details(booking_id)).booking, now)
+    except Refused as unknown:  # a database that was restored from a backup knows fewer bookings
+        return Crashed(message=unknown.message)
 
 
 def end_of_run(flow_name: str, booking: Booking, now: datetime) -> State[Any] | None:
@@ -53,4 +68,4 @@ def end_of_run(flow_name: str, booking: Booking, now: datetime) -> State[Any] | 
     is_served = flow_name == FLOW_OF[Work.SERVE] and booking.ready_at is not None
     if is_served or booking_state in _DONE.get(flow_name, ()):
         return Completed(message="Finished by an engine that could not say so.")
-    return Crashed(message="The engine that ran it is gone.")
+    return Crashed(message=_GONE)

@@ -20,6 +20,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
+    FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
@@ -37,6 +38,7 @@ from tasks.recording import unrecorded
 logger = logging.getLogger(__name__)
 
 POOL = "wod-engine"
+_ENGINE_LABEL = "wod.engine"
 _PATIENCE_SECONDS = 30
 _PATIENCE_STEP_SECONDS = 0.3
 _PREFECT_TROUBLE = (httpx.TransportError, PrefectHTTPStatusError, ObjectNotFound)
@@ -140,13 +142,16 @@ class Recorder:
         found = await self._client.get_scheduled_flow_runs_for_work_pool(POOL)
         return [each.flow_run for each in found]
 
-    async def claim(self, run: FlowRun) -> str:
-        """Make a scheduled run ours; return the name of its flow, empty when another engine was first."""
+    async def claim(self, run: FlowRun, owner: str) -> str:
+        """Make a scheduled run ours, and say so on it; return its flow's name, empty when another was first."""
         names = {each.deployment_id: name for name, each in self._registered.items()}
         # An unforced step to Pending is a claim: a second engine that tries is told to abort.
         answer: OrchestrationResult[Any] = await self._client.set_flow_run_state(run.id, Pending())
         is_ours = answer.status == SetStateStatus.ACCEPT and run.deployment_id in names
-        return names[run.deployment_id] if is_ours and run.deployment_id else ""
+        if not is_ours or run.deployment_id is None:
+            return ""
+        await self._client.update_flow_run_labels(run.id, {_ENGINE_LABEL: owner})
+        return names[run.deployment_id]
 
     async def read(self, run_id: UUID) -> FlowRun:
         """Return a run as it is now."""
@@ -172,15 +177,15 @@ class Recorder:
 
     async def _runs_in(self, *types: StateType) -> list[FlowRun]:
         ours = [each.deployment_id for each in self._registered.values()]
-        return await self._client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(
-                deployment_id=FlowRunFilterDeploymentId(any_=ours),
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types))),
-            )
-        )
+        wanted = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=ours), state=_in_states(*types))
+        return await self._client.read_flow_runs(flow_run_filter=wanted)
 
     async def close(self, run_id: UUID, state: State[Any]) -> None:
-        """Tell Prefect how a run has ended, whatever it holds of it."""
+        """Tell Prefect how a run has ended, and those in it that go on for Prefect, whatever it holds of them."""
+        parents = FlowRunFilterParentFlowRunId(any_=[run_id])
+        wanted = FlowRunFilter(parent_flow_run_id=parents, state=_in_states(StateType.PENDING, StateType.RUNNING))
+        for run in await self._client.read_flow_runs(flow_run_filter=wanted):
+            await self._client.set_flow_run_state(run.id, state, force=True)
         await self._client.set_flow_run_state(run_id, state, force=True)
 
     async def mark_cancelled(self, run_id: UUID) -> None:
@@ -225,3 +230,12 @@ class Recorder:
         self.is_available = False
         if isinstance(error, ObjectNotFound):
             self._registered = {}  # its database was lost: register anew
+
+
+def engine_of(run: FlowRun) -> str:
+    """Return the owner of the engine that claimed a run of an operator, empty when none did."""
+    return str(run.labels.get(_ENGINE_LABEL, ""))
+
+
+def _in_states(*types: StateType) -> FlowRunFilterState:
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))

@@ -180,6 +180,54 @@ async def test_an_operator_takes_a_catalog_in(platform):
     assert run["state"]["type"] == "COMPLETED"
 
 
+@pytest.fixture
+async def silent_repository():
+    """Yield the address of a repository whose server takes connections and says nothing, and those connections."""
+    taken: list[asyncio.StreamReader] = []
+    held: list[asyncio.StreamWriter] = []
+
+    def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(reader)
+        held.append(writer)
+
+    server = await asyncio.start_server(take, "127.0.0.1")
+    async with server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/workshops.git", taken
+        for writer in held:
+            writer.close()
+
+
+async def begin_to_take_in(operator, repository):
+    """Start to take in a catalog that never comes; return the run, once somebody works on it."""
+    address, taken = repository
+    await asyncio.to_thread(operator.run_deployment, "sync-catalog/catalog", source=address)
+    await operator.wait_for(lambda: taken)
+    (run,) = [each for each in operator.runs() if each["parameters"].get("source") == address]
+    assert run["state"]["type"] == "RUNNING"
+    return run
+
+
+def state_of_run(operator, run):
+    return operator.runs(id={"any_": [run["id"]]})[0]["state"]["type"]
+
+
+async def test_an_operator_cancels_what_is_about_no_booking(platform, silent_repository):
+    operator = Operator(platform)
+    run = await begin_to_take_in(operator, silent_repository)
+    operator.ask(f"flow_runs/{run['id']}/set_state", state={"type": "CANCELLING"}, force=True)
+    await operator.wait_for(lambda: state_of_run(operator, run) == "CANCELLED")
+    (connection,) = silent_repository[1]
+    async with asyncio.timeout(10):
+        await connection.read()  # to its end: nobody fetches it any more
+
+
+async def test_what_a_killed_engine_left_running_is_closed(platform, silent_repository):
+    operator = Operator(platform)
+    run = await begin_to_take_in(operator, silent_repository)
+    kill(platform, "engine")
+    await operator.wait_for(lambda: state_of_run(operator, run) == "CRASHED", 150)
+
+
 async def test_what_operators_schedule_is_planned(platform):
     operator = Operator(platform)
     deployment = operator.deployments()["sync_catalog"]["id"]
