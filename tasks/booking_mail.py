@@ -9,7 +9,15 @@ from typing import Any
 from models.errors import Refused
 from models.rules.badges import rung_of
 from models.rules.booking import OPEN_STATES, MailKind
-from models.rules.links import badge_page, own_page, session_page, waiting_page, work_download, workshop_page
+from models.rules.links import (
+    badge_page,
+    own_page,
+    session_page,
+    shared_badge,
+    waiting_page,
+    work_download,
+    workshop_page,
+)
 from models.rules.passwords import derive_password
 from models.rules.signed_links import BadgeSort, sign_badge, sign_link
 from models.rules.waiting import WaitingState
@@ -40,7 +48,8 @@ def booking_mail(
 
     """
     booking, workshop = details.booking, details.workshop
-    catalog_url = settings.url("catalog")
+    catalog_url, api_url = settings.url("catalog"), settings.url("api")
+    badge_code = _badge_code(settings, booking, data)
     if kind in _WITH_CREDENTIALS and booking.state not in OPEN_STATES:
         raise Refused("The session was over before this mail could be sent.", reason="mail_too_late")
     context = MailContext(
@@ -59,8 +68,9 @@ def booking_mail(
         cells_total=booking.cells_total,
         badge_title=workshop.title,
         badge_picture_url=workshop.badge_image,
-        badge_url=_badge_page(settings, booking, data),
-        archive_url=work_download(settings.url("api"), booking.reference) if booking.archive_until else "",
+        badge_url=badge_page(catalog_url, badge_code),
+        shared_badge_url=shared_badge(api_url, badge_code),
+        archive_url=work_download(api_url, booking.reference) if booking.archive_until else "",
         archive_days=settings.archive_days,
         archive_until=booking.archive_until,
         rung=rung_of(data["rung"]) if "rung" in data else None,
@@ -103,12 +113,11 @@ def _own_page(settings: Settings, reference: str, now: datetime) -> str:
     return own_page(settings.url("catalog"), sign_link(settings.secret("link_key"), reference, now))
 
 
-def _badge_page(settings: Settings, booking: Booking, data: dict[str, Any]) -> str:
-    """Return the page that proves the badge that a mail is about."""
+def _badge_code(settings: Settings, booking: Booking, data: dict[str, Any]) -> str:
+    """Return the code that proves the badge that a mail is about."""
     sort = BadgeSort.SPECIAL if "award" in data else BadgeSort.WORKSHOP
     row_id = data["award"] if "award" in data else known_id(booking.id)
-    code = sign_badge(settings.secret("link_key"), sort, row_id, booking.reference)
-    return badge_page(settings.url("catalog"), code)
+    return sign_badge(settings.secret("link_key"), sort, row_id, booking.reference)
 
 
 def _credentials(settings: Settings, details: BookingDetails) -> dict[str, Any]:

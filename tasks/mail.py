@@ -92,6 +92,7 @@ class MailContext:
     badge_title: str = ""
     badge_picture_url: str = ""
     badge_url: str = ""  # the page that proves it
+    shared_badge_url: str = ""  # leads there, and tells sites that preview links what it is
     archive_url: str = ""
     archive_days: float = 0
     archive_until: datetime | None = None
@@ -133,7 +134,7 @@ class MailContext:
     @property
     def share_url(self) -> str:
         """Where LinkedIn takes the news; empty when there is no page to share."""
-        return LINKEDIN_SHARE + quote(self.badge_url, safe="") if self.badge_url else ""
+        return LINKEDIN_SHARE + quote(self.shared_badge_url, safe="") if self.shared_badge_url else ""
 
 
 def branding(settings: Settings) -> Branding:

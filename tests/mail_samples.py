@@ -51,6 +51,7 @@ FULL = MailContext(
     archive_until=ENDS_AT + timedelta(days=14),
     rung=rung_of(5),
     badge_url=f"{SITE}/badge?code=WyJ3b3Jrc2hvcCIsMTJd.k3J",
+    shared_badge_url=f"{SITE}/share/badge/WyJ3b3Jrc2hvcCIsMTJd.k3J",
     extension_hours=1,
     place_url=f"{SITE}/waiting?place=pXq7ZfHq1u0",
     position=3,

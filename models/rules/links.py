@@ -32,6 +32,16 @@ def badge_page(catalog_url: str, code: str) -> str:
     return f"{catalog_url}/badge?{urlencode({'code': code})}"
 
 
+def shared_workshop(api_url: str, workshop_key: str) -> str:
+    """Return an address that leads to a workshop's page, and tells sites that preview links what it is."""
+    return f"{api_url}/share/workshop/{quote(workshop_key, safe='')}"
+
+
+def shared_badge(api_url: str, code: str) -> str:
+    """Return an address that leads to the proof of a badge, and tells such sites what it is."""
+    return f"{api_url}/share/badge/{quote(code, safe='')}"
+
+
 def work_download(api_url: str, reference: str) -> str:
     """Return where the student's work can be fetched after the session."""
     return f"{api_url}/api/v1/bookings/{quote(reference, safe='')}/work"

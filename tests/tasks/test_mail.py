@@ -41,7 +41,7 @@ TOLD = {
         FULL.archive_url,
         "14 days",
         "7 December 2026",
-        "https://www.linkedin.com/sharing/share-offsite/?url=https%3A%2F%2Fwod.example.com%2Fbadge%3Fcode%3D",
+        "https://www.linkedin.com/sharing/share-offsite/?url=https%3A%2F%2Fwod.example.com%2Fshare%2Fbadge%2F",
         FULL.badge_url,
         FULL.catalog_url,
         "https://feedback.example.com/?a=1&b=2",

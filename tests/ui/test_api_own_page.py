@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from models.rules.booking import BookingEvent
 from models.rules.signed_links import sign_link
 from models.tables import utc_now
 from ui.api.client import ApiError
@@ -22,29 +21,14 @@ def booking(name: str, key: str = KEY) -> BookingRequest:
     return BookingRequest(workshop=key, email=f"{name}@example.org", name=name.title(), accept_terms=True)
 
 
-def link_of(shop, reference, at=None):
-    return sign_link(shop.settings.secret("link_key"), reference, at or utc_now())
-
-
-async def finish(shop, reference, executed=3, total=4):
-    await shop.move(reference, BookingEvent.LEAVE)
-    await shop.rows(
-        "UPDATE booking SET cells_executed = :executed, cells_total = :total WHERE reference = :reference",
-        executed=executed,
-        total=total,
-        reference=reference,
-    )
-    await shop.move(reference, BookingEvent.RELEASE, finished_at=utc_now())
-
-
 async def test_the_page_shows_all_of_an_address(shop, client):
     await shop.offer()
     past = client.book(booking("ana")).reference
     await shop.serve(past)
-    await finish(shop, past)
+    await shop.finish(past)
     now = client.book(booking("ana")).reference
     await shop.serve(now)
-    page = client.own_page(link_of(shop, past))
+    page = client.own_page(shop.link(past))
     assert (page.name, page.email) == ("Ana", "ana@example.org")
     assert page.booking
     assert page.booking.reference == now
@@ -62,7 +46,7 @@ async def test_the_page_shows_all_of_an_address(shop, client):
 async def test_a_session_is_made_longer_and_ended(shop, client):
     await shop.offer()
     reference = client.book(booking("ana")).reference
-    link = link_of(shop, reference)
+    link = shop.link(reference)
     with pytest.raises(ApiError) as refused:
         client.extend_session(link)
     assert refused.value.reason == "extension_refused"
@@ -78,8 +62,8 @@ async def test_a_student_is_forgotten(shop, client):
     await shop.offer()
     reference = client.book(booking("ana")).reference
     await shop.serve(reference)
-    await finish(shop, reference)
-    link = link_of(shop, reference)
+    await shop.finish(reference)
+    link = shop.link(reference)
     code = client.own_page(link).badges[0].code
     assert client.forget(link).is_complete
     with pytest.raises(ApiError) as refused:
@@ -94,7 +78,7 @@ async def test_a_student_is_forgotten(shop, client):
 async def test_links_that_open_nothing(shop, client):
     await shop.offer()
     reference = client.book(booking("ana")).reference
-    link = link_of(shop, reference)
+    link = shop.link(reference)
     wrong = {
         "link_unknown": [
             reference,
@@ -102,9 +86,9 @@ async def test_links_that_open_nothing(shop, client):
             "x" * 2000,
             "\u00e9",
             sign_link("another key", reference, utc_now()),
-            link_of(shop, "A" * 24),
+            shop.link("A" * 24),
         ],
-        "link_expired": [link_of(shop, reference, utc_now() - timedelta(days=91))],
+        "link_expired": [shop.link(reference, utc_now() - timedelta(days=91))],
     }
     for reason, links in wrong.items():
         for each in links:
@@ -119,7 +103,7 @@ async def test_a_reference_shows_its_own_booking_alone(shop, client, web):
     await shop.offer()
     past = client.book(booking("ana")).reference
     await shop.serve(past)
-    await finish(shop, past)
+    await shop.finish(past)
     reference = client.book(booking("ana")).reference
     assert past not in (await web.get(f"/api/v1/bookings/{reference}")).text
     with pytest.raises(ApiError):
@@ -130,18 +114,18 @@ async def test_a_link_to_a_place_in_a_line_opens_the_page_too(shop, client):
     await shop.offer(capacity=1)
     client.book(booking("ana"))
     place = client.wait(KEY, WaitingRequest(email="bo@example.org", name="Bo", accept_terms=True))
-    page = client.own_page(link_of(shop, place.reference))
+    page = client.own_page(shop.link(place.reference))
     assert (page.name, page.booking, page.history, page.badges) == ("Bo", None, [], [])
     assert [each.reference for each in page.waiting] == [place.reference]
     client.leave_line(place.reference)
-    assert client.own_page(link_of(shop, place.reference)).waiting == []
+    assert client.own_page(shop.link(place.reference)).waiting == []
 
 
 async def test_a_session_is_not_longer_while_somebody_waits(shop, client):
     await shop.offer(capacity=1)
     reference = client.book(booking("ana")).reference
     await shop.serve(reference)
-    link = link_of(shop, reference)
+    link = shop.link(reference)
     place = client.wait(KEY, WaitingRequest(email="bo@example.org", name="Bo", accept_terms=True))
     extension = client.own_page(link).extension
     assert extension is not None
@@ -160,7 +144,7 @@ async def test_a_session_is_not_longer_while_somebody_waits(shop, client):
 async def test_looking_has_the_session_measured_and_shows_what_was_found(shop, client):
     await shop.offer()
     reference = client.book(booking("ana")).reference
-    link = link_of(shop, reference)
+    link = shop.link(reference)
     client.own_page(link)
     assert await shop.rows("SELECT measure_wanted_at FROM booking") == [(None,)]
     await shop.serve(reference)
@@ -180,7 +164,7 @@ async def test_forgetting_ends_the_session_under_way(shop, client, web):
     await shop.offer()
     reference = client.book(booking("ana")).reference
     await shop.serve(reference)
-    link = link_of(shop, reference)
+    link = shop.link(reference)
     forgotten = client.forget(link)
     assert not forgotten.is_complete
     status = client.booking(reference)
@@ -217,5 +201,5 @@ async def test_a_badge_that_was_not_earned_is_not_shown(shop, client):
     await shop.offer()
     reference = client.book(booking("ana")).reference
     await shop.serve(reference)
-    await finish(shop, reference, executed=0)
-    assert client.own_page(link_of(shop, reference)).badges == []
+    await shop.finish(reference, executed=0)
+    assert client.own_page(shop.link(reference)).badges == []

@@ -11,8 +11,6 @@ from playwright.async_api import Page, expect
 from ui_browser import PHONE, WIDE, OpenPage, fill_form, photograph
 from ui_services import Shop
 
-from models.rules.booking import BookingEvent
-from models.rules.signed_links import sign_link
 from models.store.seat_offers import offer_seat
 from models.tables import utc_now
 from ui.api.client import ApiClient
@@ -30,13 +28,11 @@ def wish(name: str, key: str = KEY) -> BookingRequest:
 
 
 def session_path(shop: Shop, reference: str) -> str:
-    return f"/session?link={sign_link(shop.settings.secret('link_key'), reference, utc_now())}"
+    return f"/session?link={shop.link(reference)}"
 
 
-async def finish(shop: Shop, reference: str, executed: int = 18, total: int = 24) -> None:
-    await shop.move(reference, BookingEvent.LEAVE)
-    done = {"cells_executed": executed, "cells_total": total, "archive_until": utc_now() + timedelta(days=14)}
-    await shop.move(reference, BookingEvent.RELEASE, finished_at=utc_now(), **done)
+async def finish(shop: Shop, reference: str) -> None:
+    await shop.finish(reference, executed=18, total=24, archive_until=utc_now() + timedelta(days=14))
 
 
 async def offer_next_seat(shop: Shop) -> None:
@@ -234,7 +230,7 @@ async def test_a_badge_is_shared(visit: OpenPage, shop: Shop, client: ApiClient)
     for site, address in (("LinkedIn", "linkedin.com"), ("Mastodon", "joinmastodon.org"), ("X", "x.com")):
         target = await page.get_by_role("link", name=f"Share on {site}", exact=True).get_attribute("href")
         assert address in (target or "")
-        assert "badge%3Fcode%3D" in (target or "")
+        assert "share%2Fbadge%2F" in (target or "")
     await page.get_by_role("button", name="Copy link").click()
     await expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert "/badge?code=" in await page.evaluate("navigator.clipboard.readText()")
+    assert "/share/badge/" in await page.evaluate("navigator.clipboard.readText()")

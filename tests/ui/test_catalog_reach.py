@@ -12,9 +12,6 @@ from playwright.async_api import expect
 from ui_browser import PHONE, WIDE, OpenPage, hardships, photograph, tab_to
 from ui_services import Process, Shop
 
-from models.rules.booking import BookingEvent
-from models.rules.signed_links import sign_link
-from models.tables import utc_now
 from ui.api.client import ApiClient
 from ui.api.own_schemas import WaitingRequest
 from ui.api.schemas import BookingRequest
@@ -46,12 +43,11 @@ async def addresses(shop: Shop, client: ApiClient) -> dict[str, str]:
     await shop.offer("CHLG-Quiz", title="The quiz", session_type="Coding Challenge", duration_hours=1, priority=2)
     past = client.book(wish("ana", "WKSHP-Test101")).reference
     await shop.serve(past)
-    await shop.move(past, BookingEvent.LEAVE)
-    await shop.move(past, BookingEvent.RELEASE, finished_at=utc_now(), cells_executed=1, cells_total=2)
+    await shop.finish(past)
     now = client.book(wish("ana", "WKSHP-Full")).reference
     await shop.serve(now)
     place = client.wait("WKSHP-Full", WaitingRequest(email="bo@example.org", name="Bo", accept_terms=True))
-    link = sign_link(shop.settings.secret("link_key"), now, utc_now())
+    link = shop.link(now)
     return {
         "list": "/",
         "workshop": "/workshop?workshop=WKSHP-Test101",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from models.rules.badges import LADDER, Rung
-from models.rules.links import web_address
+from models.rules.links import shared_badge, web_address
 from models.rules.signed_links import BadgeSort, read_badge
 from models.store.badges import badge_named
 from models.store.catalog import offers
@@ -61,6 +61,7 @@ async def prove_badge(code: str, settings: SettingsHere, database: DatabaseHere)
         holder=badge.booking.name,
         image=badge.picture,
         workshop="" if badge.rung else badge.workshop.key,
+        share_url=shared_badge(settings.url("api"), code),
         earned_at=badge.earned_at,
         completion=None if badge.rung else completion(badge.booking),
     )

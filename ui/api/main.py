@@ -26,6 +26,7 @@ from ui.api import (
     metrics,
     own_page,
     pictures,
+    previews,
     waiting,
     workshops,
 )
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         health,
         metrics,
         docs,
+        previews,
     ):
         app.include_router(part.router)
     for router in LEGACY_ROUTERS:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from models.rules.booking import OPEN_STATES, BookingState
 from models.rules.extending import extension_obstacle
-from models.rules.links import badge_page
+from models.rules.links import badge_page, shared_badge
 from models.rules.signed_links import read_link, sign_badge
 from models.settings import Settings
 from models.store.badges import EarnedBadge
@@ -142,6 +142,7 @@ def _badges(earned: Sequence[EarnedBadge], settings: Settings) -> list[Badge]:
             earned_at=badge.earned_at,
             code=code,
             proof_url=badge_page(settings.url("catalog"), code),
+            share_url=shared_badge(settings.url("api"), code),
         )
         for badge, code in zip(earned, codes, strict=True)
     ]

@@ -63,6 +63,7 @@ class Badge(BaseModel):
     earned_at: datetime
     code: str = Field(description="Proves the badge to anybody who is given it.", examples=["MTI.Xk2aB9"])
     proof_url: str = Field(description="Page that proves it.")
+    share_url: str = Field(description="Leads there, and tells sites that preview links what it is.")
 
 
 class PastBooking(BaseModel):
@@ -108,6 +109,7 @@ class BadgeProof(BaseModel):
     holder: str = Field(examples=["Ana Example"])
     image: str = Field(examples=[""])
     workshop: str = Field(description="Key of the workshop; empty for a special badge.")
+    share_url: str = Field(description="Leads to its page, and tells sites that preview links what it is.")
     earned_at: datetime
     completion: Completion | None
 

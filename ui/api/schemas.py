@@ -61,6 +61,10 @@ class WorkshopDetails(Workshop):
         description="The first page of its notebooks as Markdown; pictures have absolute addresses.",
         examples=["# Python 101"],
     )
+    share_url: str = Field(
+        description="Leads to its page, and tells sites that preview links what it is.",
+        examples=["https://api.example.org/share/workshop/WKSHP-Python101"],
+    )
 
 
 class BookingRequest(BaseModel):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter
 
 from models.rules.colors import readable
-from models.rules.links import web_address
+from models.rules.links import shared_workshop, web_address
 from models.settings import Settings
 from models.store.availability import next_free_seats
 from models.store.bookings import known_id
@@ -49,7 +49,11 @@ async def read_workshop(
         found, popular = await offer(session, key), await popularity.ids(session)
         free_at = await next_free_seats(session, _full([found]), settings.hour_seconds, utc_now())
     readme = _PICTURE_ADDRESS.sub(rf"\g<0>{settings.url('api')}", found.workshop.readme)
-    return WorkshopDetails(**_workshop(found, popular, free_at, settings).model_dump(), readme=readme)
+    return WorkshopDetails(
+        **_workshop(found, popular, free_at, settings).model_dump(),
+        readme=readme,
+        share_url=shared_workshop(settings.url("api"), key),
+    )
 
 
 @router.get("/brand")

@@ -30,7 +30,7 @@ def show_badge(pages: Pages) -> None:
     with st.container(key="proof", border=True, horizontal_alignment="center"):
         _show_proof(proof)
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
-        show_copy_link(f"badge?code={code}", "Copy link")
+        show_copy_link(proof.share_url, "Copy link")
         if proof.workshop:
             st.page_link(
                 pages["workshop"],

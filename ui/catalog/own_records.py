@@ -42,7 +42,7 @@ def _badge_html(badge: Badge) -> str:
         f'<li><a class="wod-badge-picture" href="{as_html(badge.proof_url)}" aria-label="Proof of the badge'
         f' {as_html(badge.title)}"><img src="{as_html(address)}" alt="" loading="lazy"></a>'
         f'<strong>{as_html(badge.title)}</strong><span class="wod-soft">{as_html(on(badge.earned_at))}</span>'
-        f"{share_html(badge.proof_url, f'I have earned the badge “{badge.title}”.')}</li>"
+        f"{share_html(badge.share_url, f'I have earned the badge “{badge.title}”.')}</li>"
     )
 
 

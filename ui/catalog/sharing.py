@@ -10,7 +10,7 @@ from ui.catalog.wording import as_html, icon
 
 
 def show_copy_link(address: str, label: str) -> None:
-    """Show a button that copies an address, which may be relative to the catalog's own."""
+    """Show a button that copies an address."""
     st.html(copy_link_html(address, label), width="content")
 
 

@@ -46,7 +46,7 @@ def _show_about(workshop: WorkshopDetails) -> None:
     paragraphs = [part for part in workshop.description.split("\n\n") if part.strip()]
     shown = "".join(f"<p>{as_html(part)}</p>" for part in paragraphs)
     st.html(f'<div class="wod-description">{shown or "<p></p>"}</div>')
-    show_copy_link(f"workshop?workshop={workshop.key}", "Copy link")
+    show_copy_link(workshop.share_url, "Copy link")
 
 
 def _show_more(workshop: WorkshopDetails) -> None:

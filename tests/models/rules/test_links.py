@@ -9,6 +9,8 @@ from models.rules.links import (
     booking_page,
     own_page,
     session_page,
+    shared_badge,
+    shared_workshop,
     waiting_page,
     web_address,
     work_download,
@@ -22,6 +24,8 @@ def test_pages_are_addressed_whatever_the_key_holds():
     assert own_page("http://c:1", "a.b-c") == "http://c:1/session?link=a.b-c"
     assert waiting_page("http://c:1", "Ab_-") == "http://c:1/waiting?place=Ab_-"
     assert badge_page("http://c:1", "a.b&c") == "http://c:1/badge?code=a.b%26c"
+    assert shared_workshop("http://a:1", "WKSHP-A & B") == "http://a:1/share/workshop/WKSHP-A%20%26%20B"
+    assert shared_badge("http://a:1", "a.b&c") == "http://a:1/share/badge/a.b%26c"
     assert work_download("http://a:1", "../x") == "http://a:1/api/v1/bookings/..%2Fx/work"
 
 
