@@ -8,13 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from models.manifest import FIELDS
 from models.rules.booking import BookingState
 from models.rules.rendering import is_rendered
 from models.rules.variables import booking_variables, platform_variables
 from models.settings import Settings
-from ui.cli.main import COMMANDS
+from ui.cli.main import COMMANDS, app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,13 +29,24 @@ def text_of(name: str) -> str:
     return (ROOT / name).read_text()
 
 
+def has_commands(name: str) -> bool:
+    """Return whether a command of `wod` has commands of its own."""
+    wod = get_command(app)
+    assert isinstance(wod, TyperGroup)
+    with typer.Context(wod) as context:
+        return isinstance(wod.resolve_command(context, [name])[1], TyperGroup)
+
+
+GROUPS = {name for name in COMMANDS if has_commands(name)}
+
+
 def commands() -> set[tuple[str, ...]]:
     found = set()
     for document in DOCUMENTS:
         for command in re.findall(r"(?:\./)?\bwod ((?:[a-z]+ ?)+)", document.read_text()):
             words = command.split()
             if words[0] in COMMANDS or f"./wod {words[0]}" in document.read_text():
-                found.add(tuple(words[:2]) if words[0] in ("catalog", "bench") else (words[0],))
+                found.add(tuple(words[:2]) if words[0] in GROUPS else (words[0],))
     return found
 
 
