@@ -55,6 +55,8 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         inner = address.ipv4_mapped or address.sixtofour or _translated(address)
         if inner is not None:
             return is_public(inner)
+        if address.is_site_local:  # private networks of before RFC 3879, which `is_global` doesn't know
+            return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
