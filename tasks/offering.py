@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from models.settings import Settings
 from models.store.reservations import until_seated
 from models.store.seat_offers import expire_offers, next_in_line, offer_seat
 from models.tables import utc_now
@@ -16,6 +17,16 @@ logger = logging.getLogger(__name__)
 _LONGEST_OFFER = 4
 
 
+def offer_time(settings: Settings) -> timedelta:
+    """Return how long an offer lasts from when its mail goes out."""
+    return timedelta(seconds=settings.offer_hours * settings.hour_seconds)
+
+
+def longest_offer(settings: Settings) -> timedelta:
+    """Return how long an offer may last from when it was made, whatever the mail server does."""
+    return _LONGEST_OFFER * offer_time(settings)
+
+
 async def attend_lines() -> None:
     """End the offers whose time is over, then offer what is free.
 
@@ -23,7 +34,7 @@ async def attend_lines() -> None:
     """
     platform = current_platform()
     async with platform.database.transaction() as session:
-        expired = await expire_offers(session, utc_now(), _LONGEST_OFFER * _offer_time(platform))
+        expired = await expire_offers(session, utc_now(), longest_offer(platform.settings))
     if expired:
         logger.info("%d offers were not taken in time", expired)
     full: set[int] = set()
@@ -42,9 +53,5 @@ async def _next_workshop(platform: Platform, passed_over: set[int]) -> int | Non
 
 async def _offer_seat(platform: Platform, workshop_id: int) -> int | None:
     now = utc_now()
-    until = now + _offer_time(platform)
+    until = now + offer_time(platform.settings)
     return await until_seated(platform.database, lambda session: offer_seat(session, workshop_id, now, until))
-
-
-def _offer_time(platform: Platform) -> timedelta:
-    return timedelta(seconds=platform.settings.offer_hours * platform.settings.hour_seconds)

@@ -14,6 +14,7 @@ from models.store.waiting import place_by_id
 from models.store.work import MailClaim, claim_mail, mark_mail_sent, postpone_mail
 from models.tables import utc_now
 from tasks.booking_mail import booking_mail, waiting_mail
+from tasks.offering import longest_offer, offer_time
 from tasks.recording import step
 from tasks.running_platform import Platform, current_platform
 
@@ -105,8 +106,8 @@ async def _message(platform: Platform, claim: MailClaim) -> EmailMessage:
     async with platform.database.transaction() as session:
         if claim.kind is MailKind.OFFER:
             # A mail that goes out late must leave its reader as much time as others have.
-            until = now + timedelta(seconds=settings.offer_hours * settings.hour_seconds)
-            await prolong_offer(session, claim.waiting_entry_id, until)
+            until = now + offer_time(settings)
+            await prolong_offer(session, claim.waiting_entry_id, until, longest_offer(settings))
         place = await place_by_id(session, claim.waiting_entry_id, settings.hour_seconds, now)
     return waiting_mail(settings, place, claim.kind, now)
 

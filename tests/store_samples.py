@@ -17,8 +17,9 @@ from models.store.seat_offers import expire_offers, next_in_line, offer_seat, ta
 from models.store.waiting import join_line, place
 from models.tables import Backend, Booking, Mail, utc_now
 
-# How long offers last that are made here.
+# How long offers last that are made here, and at most, while the mail server takes nothing.
 KEEP = timedelta(minutes=30)
+LONGEST = 4 * KEEP
 
 
 async def offer(database, key="WKSHP-One", *, capacity=20, seats=(1, 20), backend_seats=40, **values):
@@ -93,7 +94,7 @@ async def attend(database, now=None):
     """Do what an engine does for the lines; return the workshops that a seat was offered of, in order."""
     now = now or utc_now()
     async with database.transaction() as session:
-        await expire_offers(session, now, 4 * KEEP)
+        await expire_offers(session, now, LONGEST)
     full, offered = set(), []
     while True:
         async with database.transaction() as session:

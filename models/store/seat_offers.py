@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -73,16 +73,20 @@ async def offer_seat(session: AsyncSession, workshop_id: int, now: datetime, unt
     return entry.id
 
 
-async def prolong_offer(session: AsyncSession, entry_id: int, until: datetime) -> None:
-    """Keep an offered seat until `until`, when its mail goes out later than the offer was made."""
+async def prolong_offer(session: AsyncSession, entry_id: int, until: datetime, longest: timedelta) -> None:
+    """Keep an offered seat until `until`, when its mail goes out later than the offer was made.
+
+    No offer lasts longer than `longest`, however often its mail is tried.
+    """
+    end = func.least(until, col(WaitingEntry.offered_at) + longest)
     await session.execute(
         update(WaitingEntry)
         .where(
             col(WaitingEntry.id) == entry_id,
             col(WaitingEntry.state) == WaitingState.OFFERED,
-            col(WaitingEntry.offer_until) < until,
+            col(WaitingEntry.offer_until) < end,
         )
-        .values(offer_until=until)
+        .values(offer_until=end)
     )
 
 

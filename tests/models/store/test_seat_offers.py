@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 from store_samples import (
     KEEP,
+    LONGEST,
     attend,
     book,
     full_workshop,
@@ -223,8 +224,8 @@ async def test_nobody_misses_an_offer_that_the_mail_server_has_not_taken_yet(dat
     await attend(database, begun + 2 * KEEP)
     assert await state_of(database, entry) == "offered"
     async with database.transaction() as session:
-        await prolong_offer(session, entry.id, begun + 3 * KEEP)
-        await prolong_offer(session, entry.id, begun + 2 * KEEP)
+        await prolong_offer(session, entry.id, begun + 3 * KEEP, LONGEST)
+        await prolong_offer(session, entry.id, begun + 2 * KEEP, LONGEST)
     await send_mails(database)
     await attend(database, begun + 3 * KEEP - timedelta(seconds=1))
     assert await state_of(database, entry) == "offered"
@@ -238,8 +239,22 @@ async def test_an_offer_whose_mail_never_goes_out_ends_all_the_same(database):
     await release(database, booking.id)
     begun = utc_now()
     await attend(database, begun)
-    await attend(database, begun + 4 * KEEP)
+    await attend(database, begun + LONGEST)
     assert [await state_of(database, each) for each in (first, second)] == ["expired", "offered"]
+
+
+async def test_an_offer_whose_mail_is_tried_again_and_again_ends_all_the_same(database):
+    (booking,) = await full_workshop(database)
+    first, second = await join(database, 1), await join(database, 2)
+    await release(database, booking.id)
+    begun = utc_now()
+    await attend(database, begun)
+    for now in (begun + KEEP / 2 * attempt for attempt in range(1, 9)):
+        async with database.transaction() as session:
+            await prolong_offer(session, first.id, now + KEEP, LONGEST)
+        await attend(database, now)
+        assert await state_of(database, first) == ("offered" if now < begun + LONGEST else "expired")
+    assert await state_of(database, second) == "offered"
 
 
 async def test_whoever_has_a_booking_may_wait_and_takes_the_offer_after_its_end(database):
