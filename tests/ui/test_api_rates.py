@@ -17,11 +17,14 @@ from models.errors import Refused
 from models.setting_values import Network, Origin, Rate
 from models.settings import Settings, load_settings
 from ui.api.client import ApiClient, ApiError
+from ui.api.main import create_app
 from ui.api.schemas import BookingRequest
 
 PORTAL = "https://portal.example.org"
 # A proxy between students and the API that the operator trusts; all that follows is said through it.
 PROXY = "127.0.0.1"
+DESCRIBED = create_app(Settings(state_dir=Path("nowhere"))).openapi()["paths"].values()
+METHODS = sorted({method.upper() for operations in DESCRIBED for method in operations})
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +157,12 @@ def test_a_client_tells_for_whom_it_asks_what_changes_something(limited: Process
         ("null", False),
     ],
 )
-def test_only_pages_of_the_list_may_use_the_api(limited: Process, origin: str, is_allowed: bool) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_only_pages_of_the_list_may_use_the_api(
+    limited: Process, origin: str, is_allowed: bool, method: str
+) -> None:
     asks = {
-        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "content-type,idempotency-key",
     }
     preflight = httpx.options(f"{limited.url}/api/v1/bookings", headers={"Origin": origin, **asks})
