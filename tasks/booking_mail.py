@@ -24,7 +24,7 @@ from models.rules.waiting import WaitingState
 from models.settings import Settings
 from models.store.bookings import BookingDetails, known_id
 from models.store.waiting import Place
-from models.tables import Booking
+from models.tables import Booking, WaitingEntry
 from tasks.mail import MailContext, branding, compose
 
 # The state of a place in a line that a mail about it tells of.
@@ -103,10 +103,17 @@ def waiting_mail(settings: Settings, place: Place, kind: MailKind, now: datetime
         replay_url=workshop.replay_link,
         place_url=waiting_page(catalog_url, entry.reference),
         position=place.position,
-        offer_hours=settings.offer_hours,
+        offer_hours=_offer_hours(settings, entry, now),
         offer_until=entry.offer_until,
     )
     return compose(kind, entry.email, context, branding(settings))
+
+
+def _offer_hours(settings: Settings, entry: WaitingEntry, now: datetime) -> float:
+    """Return how long an offer is kept, once it is made: from now on."""
+    if entry.offer_until is None:
+        return settings.offer_hours
+    return max(0.0, (entry.offer_until - now).total_seconds() / settings.hour_seconds)
 
 
 def _own_page(settings: Settings, reference: str, now: datetime) -> str:

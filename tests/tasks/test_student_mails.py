@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from smtp_server import mail_servers, messages
 from sqlalchemy import select, update
-from store_samples import book, full_workshop, join, offer, open_session, release, wish
+from store_samples import KEEP, book, full_workshop, join, offer, open_session, release, wish
 
 from models.rules.booking import BookingState, MailKind
 from models.rules.signed_links import read_badge, read_link
@@ -130,6 +130,19 @@ async def test_an_offer_whose_mail_is_late_lasts_from_then_on(database, platform
     assert await send_line_mails(9) == 1
     kept_for = (await entry_now(database, entry)).offer_until - utc_now()
     assert timedelta(minutes=29) < kept_for <= timedelta(minutes=30)
+
+
+async def test_the_mail_of_an_offer_says_how_long_it_still_lasts(database, platform, server):
+    (booking,) = await full_workshop(database)
+    await join(database, 1)
+    await release(database, booking.id)
+    await attend_lines()
+    made = utc_now() - timedelta(minutes=100)
+    async with database.transaction() as session:
+        await session.execute(update(WaitingEntry).values(offered_at=made, offer_until=made + KEEP))
+    await send_line_mails(9)
+    (offered,) = arrived(server, MailKind.OFFER)
+    assert "20 minutes from now" in offered.get_body(("plain",)).get_content()
 
 
 async def test_an_offer_that_is_over_is_not_mailed(database, platform, server):
