@@ -38,6 +38,9 @@ async def announce_event(session: AsyncSession, log: BookingLog) -> None:
             col(Webhook.disabled_at).is_(None),
             literal(event.value) == any_(col(Webhook.events)),
         )
+        # A webhook that its partner is deleting is waited for: what is promised to it would fail with it.
+        .order_by(col(Webhook.id))
+        .with_for_update(read=True, key_share=True, of=Webhook)
     )
     found = list(webhooks)
     if not found:
