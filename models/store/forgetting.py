@@ -39,6 +39,13 @@ async def forget_student(session: AsyncSession, email_key: str, now: datetime) -
     nothing of it is kept or mailed. How many people there were can still be counted: all that belonged to the
     address belongs to one key that nobody knows whose it was.
     """
+    # Whoever takes an offer holds the place in the line: after it, the booking is there to be seen.
+    await session.execute(
+        select(col(WaitingEntry.id))
+        .where(col(WaitingEntry.email_key) == email_key)
+        .order_by(col(WaitingEntry.id))
+        .with_for_update()
+    )
     bookings = list(
         await session.scalars(
             select(Booking).where(col(Booking.email_key) == email_key).order_by(col(Booking.id)).with_for_update()
@@ -47,8 +54,7 @@ async def forget_student(session: AsyncSession, email_key: str, now: datetime) -
     unfinished = [booking for booking in bookings if booking.state not in _FINAL]
     for booking in unfinished:
         await leave(session, booking.reference, now)
-    addresses = {booking.email.casefold() for booking in bookings} | {email_key}
-    await session.execute(delete(Feedback).where(func.lower(col(Feedback.email)).in_(addresses)))
+    await session.execute(delete(Feedback).where(func.lower(col(Feedback.email)) == email_key))
     nobody = f"forgotten-{secrets.token_urlsafe(18)}"
     erased = {"email": "", "email_key": nobody, "name": "", "company": ""}
     await session.execute(

@@ -29,7 +29,9 @@ DISPOSABLE = "mailinator.com"
     ],
 )
 def test_addresses_that_can_book(typed: str, address: str) -> None:
-    assert check_address(typed, []).address == address
+    found = check_address(typed, [])
+    assert found.address == address
+    assert found.key == address.casefold()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 from sqlalchemy import or_, select, text, update
-from store_samples import book, offer, open_session, outcome, release, wish
+from store_samples import attend, book, full_workshop, join, offer, open_session, outcome, release, wish
 
 from models.door_tables import ApiKey, PartnerBooking
 from models.errors import Refused, Stale
@@ -19,6 +19,7 @@ from models.store.forgetting import forget_student, settle_ended
 from models.store.measures import MEASURED_AGAIN_AFTER, claim_measure, record_measure, wish_measure
 from models.store.own_page import extend, own_records, student_of
 from models.store.reservations import until_seated
+from models.store.seat_offers import take_offer
 from models.store.waiting import join_line
 from models.store.work import claim_bookings
 from models.tables import BadgeAward, Booking, Mail, WaitingEntry, utc_now
@@ -372,6 +373,27 @@ async def test_forgetting_and_the_end_of_a_session_at_the_same_moment(database):
                 )
             )
             assert not list(mails)
+
+
+async def test_forgetting_while_an_offer_is_being_taken_leaves_no_booking(database):
+    (booking,) = await full_workshop(database)
+    entry = await join(database, 1)
+    await release(database, booking.id)
+    await attend(database)
+
+    async def forget():
+        async with database.transaction() as session:
+            return await forget_student(session, EMAIL, utc_now())
+
+    async with database.transaction() as session:
+        taken = await take_offer(session, entry.reference, utc_now(), hour_seconds=3600)
+        forgetting = asyncio.create_task(forget())
+        await asyncio.wait([forgetting], timeout=0.5)
+        assert not forgetting.done(), "what is being taken was not waited for"
+    assert not await forgetting
+    assert EMAIL not in await everything(database)
+    row = await row_of(database, taken)
+    assert (row.state, row.forget) == (BookingState.ENDING, True)
 
 
 async def release_to_ending(database, booking):
