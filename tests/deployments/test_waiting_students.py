@@ -106,9 +106,8 @@ async def test_from_a_full_workshop_to_a_session_that_is_forgotten(platform, cli
     assert unknown.value.reason == "link_unknown"
     ended = await until(lambda: (found := client.booking(taken.reference)).state == "ended" and found)
     assert (ended.email_hint, ended.work_url) == ("", "")
-    await asyncio.sleep(1)
-    assert mailbox.find(MailKind.THANKS, "second@example.com") is None
-    assert not list((platform.layout.state / "archives").glob("2.zip"))
+    kept = (platform.layout.state / "archives").glob("*.zip")
+    assert [each.name for each in kept] == ["1.zip"], "work of the forgotten student is kept"
 
 
 async def test_an_engine_that_is_killed_leaves_the_line_in_order(platform, client):
@@ -121,6 +120,8 @@ async def test_an_engine_that_is_killed_leaves_the_line_in_order(platform, clien
     for _ in range(3):
         kill(platform, "engine")
         await asyncio.sleep(2)
+        if mailbox.find(MailKind.OFFER, "line0@example.com"):
+            break  # the time of the offer runs from its mail on
     offer = await mailbox.wait_for(MailKind.OFFER, "line0@example.com", 90)
     taken = client.take_offer(query(offer, "waiting", "place"))
     kill(platform, "engine")
