@@ -1,4 +1,4 @@
-"""A partner with a key, a booking of its own, and a receiver of webhooks as a real server."""
+"""A partner with a key, a booking of its own, a receiver of webhooks as a real server, and who delivers to it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import col
 
-from models.door_tables import ApiKey
+from deployments.engine.deliveries import Deliveries
+from models.door_tables import ApiKey, Webhook
 from models.rules.scopes import KEY_PREFIX, Scope, key_digest
+from models.rules.webhooks import WebhookEvent
+from models.settings import Settings
 from models.store.backends import offer_backend, take_in_backends
 from models.store.catalog import save_workshop
 from models.store.database import Database
 from models.store.partners import PartnerWish, reserve_for_partner, save_key
 from models.store.reservations import Reservation
+from models.store.webhooks import save_webhook
 from models.tables import Backend, Booking, utc_now
+from tasks.adapters.smtp import Mailer
+from tasks.running_platform import Platform
 
 
 @dataclass
@@ -59,7 +66,6 @@ class Receiver:
     url: str = ""
     messages: list[Message] = field(default_factory=list)
     answers: list[int | Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
-    most_at_once: int = 0
 
     async def wait_for(self, count: int, seconds: float = 20) -> list[Message]:
         deadline = time.monotonic() + seconds
@@ -73,16 +79,13 @@ class Receiver:
 def receiver(port: int = 0) -> Iterator[Receiver]:
     """Yield a receiver of webhooks on this machine."""
     found = Receiver()
-    lock, busy = threading.Lock(), 0
+    lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            nonlocal busy
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             with lock:
-                busy += 1
-                found.most_at_once = max(found.most_at_once, busy)
                 found.messages.append(Message(self.path, headers, body, time.time()))
                 answer = found.answers.pop(0) if found.answers else 204
             try:
@@ -94,9 +97,6 @@ def receiver(port: int = 0) -> Iterator[Receiver]:
                     self.end_headers()
             except OSError:
                 pass  # who asked has gone
-            finally:
-                with lock:
-                    busy -= 1
 
         def log_message(self, *_: Any) -> None:
             """Keep quiet."""
@@ -157,3 +157,26 @@ async def book(database: Database, key_id: int, number: int = 1, idempotency_key
     async with database.transaction() as session:
         booking, _ = await reserve_for_partner(session, reservation, wish, utc_now(), hour_seconds=3600)
     return booking
+
+
+async def add_webhook(
+    database: Database, key_id: int, url: str, events: Sequence[WebhookEvent] = tuple(WebhookEvent)
+) -> Webhook:
+    """Have a receiver told what happens to a partner's bookings."""
+    async with database.transaction() as session:
+        return await save_webhook(session, key_id, url, events, utc_now())
+
+
+def delivering_platform(database: Database, state: Path) -> Platform:
+    """Return a platform that tries again soon, and posts to this machine."""
+    settings = Settings(state_dir=state, link_key="link-key", retry_first_seconds=0.2, sweep_seconds=0.2)
+    return Platform(settings, database, Mailer(settings), "engine-1")
+
+
+@asynccontextmanager
+async def delivering(platform: Platform) -> AsyncIterator[None]:
+    """Deliver meanwhile, as an engine does."""
+    task = asyncio.create_task(Deliveries(platform).run())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
