@@ -14,6 +14,7 @@ from sqlmodel import col
 from models.door_tables import WebhookDelivery
 from models.rules.booking import FINAL_STATES
 from models.rules.waiting import WaitingState
+from models.store.free_seats import is_free
 from models.tables import Backend, Booking, Mail, Seat, WaitingEntry
 
 _FINAL = [state.value for state in FINAL_STATES]
@@ -21,10 +22,13 @@ _FINAL = [state.value for state in FINAL_STATES]
 
 @dataclass(frozen=True)
 class SeatFigures:
-    """The seats of a backend that is listed: how many there are, are booked, and are offered to who waits."""
+    """The seats of a backend that is listed: how many are free, booked, and offered to who waits.
+
+    Seats that nobody holds are not free before their backend is ready.
+    """
 
     backend: str
-    seats: int
+    free: int
     booked: int
     offered: int
 
@@ -48,7 +52,7 @@ async def seat_figures(session: AsyncSession) -> list[SeatFigures]:
     rows = await session.execute(
         select(
             col(Backend.name),
-            func.count(col(Seat.id)),
+            func.count(col(Seat.id)).filter(is_free()),
             func.count(col(Booking.id)),
             func.count(col(WaitingEntry.id)),
         )

@@ -102,8 +102,7 @@ def _bookings(figures: BookingFigures) -> list[Metric]:
 def _seats(found: Iterable[SeatFigures]) -> list[Metric]:
     seats = GaugeMetricFamily("wod_seats", "Seats, by what they are doing.", labels=("backend", "use"))
     for each in found:
-        free = each.seats - each.booked - each.offered
-        for use, count in (("booked", each.booked), ("offered", each.offered), ("free", free)):
+        for use, count in (("booked", each.booked), ("offered", each.offered), ("free", each.free)):
             seats.add_metric([each.backend, use], count)
     return [seats]
 
