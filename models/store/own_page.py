@@ -104,7 +104,7 @@ async def extend(
         raise _refused_extension("There is no open session.")
     state = BookingState(booking.state)
     awaited = await _is_awaited(session, booking)
-    obstacle = extension_obstacle(state, booking.extensions, limit, is_awaited=awaited)
+    obstacle = extension_obstacle(state, booking.ends_at, now, booking.extensions, limit, is_awaited=awaited)
     if obstacle:
         raise _refused_extension(obstacle)
     ends_at = booking.ends_at + timedelta(seconds=hours * hour_seconds)

@@ -110,7 +110,7 @@ def _page(student: StudentRecord, records: OwnRecords, settings: Settings, now: 
         email=student.email,
         booking=booking_status(under_way, settings, now) if under_way else None,
         progress=completion(under_way.found.booking) if under_way and is_open else None,
-        extension=_extension(under_way.found.booking, settings, is_awaited=records.is_awaited)
+        extension=_extension(under_way.found.booking, settings, now, is_awaited=records.is_awaited)
         if under_way and is_open
         else None,
         waiting=[waiting_place(each, settings, now) for each in records.places],
@@ -119,9 +119,14 @@ def _page(student: StudentRecord, records: OwnRecords, settings: Settings, now: 
     )
 
 
-def _extension(booking: Booking, settings: Settings, *, is_awaited: bool) -> Extension:
+def _extension(booking: Booking, settings: Settings, now: datetime, *, is_awaited: bool) -> Extension:
     obstacle = extension_obstacle(
-        BookingState(booking.state), booking.extensions, settings.extension_limit, is_awaited=is_awaited
+        BookingState(booking.state),
+        booking.ends_at,
+        now,
+        booking.extensions,
+        settings.extension_limit,
+        is_awaited=is_awaited,
     )
     return Extension(
         is_possible=not obstacle,

@@ -130,7 +130,7 @@ async def test_why_it_can_not_be_longer(database):
 
 async def test_an_engine_that_was_about_to_remind_or_end_it_is_stale(database):
     await offer(database)
-    booking = await session_of(database, hours=-0.01)
+    booking = await session_of(database, hours=0.01)
     async with database.transaction() as session:
         (claim,) = await claim_bookings(session, "engine", utc_now(), LEASE, 1)
     await prolong(database)
@@ -141,6 +141,13 @@ async def test_an_engine_that_was_about_to_remind_or_end_it_is_stale(database):
     assert (await row_of(database, booking)).state == BookingState.READY
     async with database.transaction() as session:
         assert not await claim_bookings(session, "engine", utc_now(), LEASE, 1)
+
+
+async def test_a_session_that_no_engine_has_ended_in_time_is_over_all_the_same(database):
+    await offer(database)
+    booking = await session_of(database, hours=-5)
+    assert "is over" in await obstacle(database)
+    assert (await row_of(database, booking)).extensions == 0
 
 
 async def test_many_presses_stay_within_the_limit(database):
