@@ -126,4 +126,6 @@ class Feedback(SQLModel, table=True):
     email: str
     message: str = Field(sa_type=Text)
     created_at: datetime = moment(default_factory=utc_now)
-    mailed_at: datetime | None = moment(default=None, description="When the operator's mail server took it.")
+    mailed_at: datetime | None = moment(
+        default=None, description="When the operator's mail server took it, or refused it for good."
+    )

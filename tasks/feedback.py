@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
 from models.door_tables import Feedback
+from models.errors import Refused, StepFailed
 from models.rules.people import plain_line
 from models.settings import Settings
+from models.store.bookings import known_id
 from models.store.feedback import lock_unmailed_feedback
 from models.tables import utc_now
 from tasks.mail_policy import MAIL_POLICY
 from tasks.running_platform import Platform
+
+logger = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 20
 
@@ -22,22 +27,27 @@ _MOST_AT_ONCE = 20
 async def forward_feedback(platform: Platform) -> int:
     """Mail what is new to `feedback_email`, if that is set; return how many mails the server took.
 
-    An engine that is killed meanwhile has it mailed again, with the same Message-ID.
-
-    Raises:
-        Refused, StepFailed: as Mailer.send does; what is left is mailed another time.
-
+    What it refuses for good is mailed no more, and what it can't take now another time: neither keeps the rest. An
+    engine that is killed meanwhile has it mailed again, with the same Message-ID.
     """
-    sent = 0
+    sent = last_id = 0
     while platform.settings.feedback_email and sent < _MOST_AT_ONCE:
         # The row's lock keeps other engines from it; nobody else writes it.
         async with platform.database.transaction() as session:
-            found = await lock_unmailed_feedback(session)
+            found = await lock_unmailed_feedback(session, last_id)
             if found is None:
                 break
-            await platform.mailer.send(feedback_mail(found, platform.settings))
+            last_id = known_id(found.id)
+            try:
+                await platform.mailer.send(feedback_mail(found, platform.settings))
+                sent += 1
+            except StepFailed as error:
+                logger.warning("feedback %d was not mailed (%s); tried again later", last_id, error.reason)
+                continue
+            except Exception as error:  # also a mail that can't be made: anybody may write anything
+                reason = error.reason if isinstance(error, Refused) else type(error).__name__
+                logger.warning("feedback %d can't be mailed (%s); `wod feedback` shows it", last_id, reason)
             found.mailed_at = utc_now()
-        sent += 1
     return sent
 
 

@@ -16,11 +16,11 @@ def keep_feedback(session: AsyncSession, email: str, message: str) -> None:
     session.add(Feedback(email=email, message=message))
 
 
-async def lock_unmailed_feedback(session: AsyncSession) -> Feedback | None:
-    """Return the oldest feedback that was not mailed yet, locked; what others have locked is passed over."""
+async def lock_unmailed_feedback(session: AsyncSession, after_id: int) -> Feedback | None:
+    """Return the oldest feedback after `after_id` that waits to be mailed, locked; others' locks are passed over."""
     found: Feedback | None = await session.scalar(
         select(Feedback)
-        .where(col(Feedback.mailed_at).is_(None))
+        .where(col(Feedback.mailed_at).is_(None), col(Feedback.id) > after_id)
         .order_by(col(Feedback.id))
         .limit(1)
         .with_for_update(skip_locked=True)

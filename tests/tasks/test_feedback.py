@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from smtp_server import mail_servers, messages, settings_for
+from sqlalchemy import text
 
-from models.errors import StepFailed
 from models.rules.people import plain_line
 from models.store.feedback import keep_feedback, newest_feedback
 from tasks.adapters.smtp import Mailer
@@ -32,10 +32,10 @@ async def platform(server, database):
     await running.mailer.close()
 
 
-async def say(database, *texts):
+async def say(database, *said):
     async with database.transaction() as session:
-        for text in texts:
-            keep_feedback(session, "ana@example.org", text)
+        for each in said:
+            keep_feedback(session, "ana@example.org", each)
 
 
 async def test_feedback_goes_to_the_operator_once(platform, server):
@@ -57,15 +57,42 @@ async def test_without_an_address_of_the_operators_nothing_is_mailed(platform, s
     assert messages(server.folder) == []
 
 
-async def test_what_the_server_does_not_take_waits(platform, server):
-    await say(platform.database, "waits")
+async def test_what_the_server_does_not_take_now_waits_and_keeps_nothing_else(platform, server):
+    await say(platform.database, "waits", "goes")
     server.refusals["DATA"] = "451 Not now"
-    with pytest.raises(StepFailed):
-        await forward_feedback(platform)
-    assert messages(server.folder) == []
     assert await forward_feedback(platform) == 1
     [mail] = messages(server.folder)
-    assert "waits" in mail.get_content()
+    assert "goes" in mail.get_content()
+    assert await forward_feedback(platform) == 1
+    assert sum("waits" in each.get_content() for each in messages(server.folder)) == 1
+
+
+async def test_what_the_server_refuses_for_good_is_told_and_keeps_nothing_else(platform, server, caplog):
+    await say(platform.database, "looks like spam", "goes")
+    server.refusals["DATA"] = "550 We think that this is spam"
+    assert await forward_feedback(platform) == 1
+    [mail] = messages(server.folder)
+    assert "goes" in mail.get_content()
+    assert "feedback 1 can't be mailed (mail_refused); `wod feedback` shows it" in caplog.text
+    assert await forward_feedback(platform) == 0
+    async with platform.database.transaction() as session:
+        assert [each.message for each in await newest_feedback(session, 9)] == ["looks like spam", "goes"]
+
+
+async def test_feedback_that_no_mail_can_be_made_of_keeps_nothing_else(platform, server):
+    await say(platform.database, "bad address", "goes")
+    async with platform.database.transaction() as session:
+        await session.execute(text("UPDATE feedback SET email = 'no address @ all' WHERE id = 1"))
+    assert await forward_feedback(platform) == 1
+    assert await forward_feedback(platform) == 0
+
+
+async def test_while_the_server_is_away_all_waits(platform, server):
+    await say(platform.database, "first", "second")
+    away = Mailer(platform.settings.model_copy(update={"smtp_port": 9}))
+    assert await forward_feedback(replace(platform, mailer=away)) == 0
+    async with platform.database.transaction() as session:
+        assert [each.mailed_at for each in await newest_feedback(session, 9)] == [None, None]
 
 
 async def test_two_engines_mail_it_once(platform, server):
