@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from ui_services import api_command, api_environment, free_port, serve_process
 
 from models.rules.booking import BookingEvent
 from models.store.seat_offers import offer_seat
 from models.tables import utc_now
-from ui.api.client import ApiError
+from ui.api.client import ApiClient, ApiError
 from ui.api.own_schemas import WaitingRequest
 from ui.api.schemas import BookingRequest
 
@@ -77,6 +78,30 @@ async def test_the_catalog_tells_of_the_line(shop, client):
     assert offered.next_free_at == client.waiting(place.reference).offer_until
     client.leave_line(place.reference)
     assert client.workshop(KEY).free_seats == 1
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+async def test_a_line_that_takes_nobody_is_not_offered(api, shop, tmp_path, limit):
+    environment = {name: value for name, value in api_environment(api).items() if name.startswith("WOD_")}
+    environment["WOD_WAITING_LIMIT"] = str(limit)
+    await shop.offer(capacity=1)
+    with (
+        serve_process(api_command(), free_port(), environment, tmp_path / "api.log", "/api/health") as limited,
+        ApiClient(limited.url) as client,
+    ):
+        client.book(booking("ana"))
+        for number in range(limit):
+            assert client.workshop(KEY).can_wait
+            client.wait(KEY, wish(f"bo{number}"))
+        assert not client.workshop(KEY).can_wait
+        assert [each.can_wait for each in client.workshops()] == [False]
+        with pytest.raises(ApiError) as refused:
+            client.wait(KEY, wish("eve"))
+        assert refused.value.reason == "line_full"
+        with pytest.raises(ApiError) as refused:
+            client.book(booking("eve"))
+        assert refused.value.reason == "workshop_full"
+        assert "line" not in refused.value.message
 
 
 async def test_why_one_can_not_wait(shop, client):
