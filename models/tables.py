@@ -229,7 +229,7 @@ class WaitingEntry(SQLModel, table=True):
     email_key: str = Field(index=True, description="The address in the form in which two are compared.")
     name: str
     company: str = ""
-    state: str = Field(description="A WaitingState: waiting, offered, booked, left or expired.")
+    state: str = Field(description="A WaitingState.")
     created_at: datetime = moment(default_factory=utc_now)
     seat_id: int | None = Field(default=None, foreign_key="seat.id", description="The seat that is offered.")
     offered_at: datetime | None = moment(default=None)

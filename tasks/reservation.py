@@ -78,7 +78,7 @@ async def take_offered_seat(database: Database, settings: Settings, reference: s
     """Book the seat that is offered to a place in a line; the engines are told.
 
     Raises:
-        Refused: as models.store.waiting.take_offer does. Nothing has changed then.
+        Refused: as models.store.seat_offers.take_offer does. Nothing has changed then.
         StepFailed: seats_contended.
 
     """
