@@ -7,6 +7,8 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 
@@ -18,16 +20,22 @@ from tasks.adapters.trust import trust
 ANSWER_SECONDS = 10.0
 _ADDRESSES = 3  # of one name that are tried
 
+# Look-ups that go on at once. One that is given up goes on for as long as resolv.conf(5) tries: three name
+# servers, twice each, 5 s a time, for each search domain. An engine begins at most eight in ANSWER_SECONDS.
+_LOOK_UPS = 64
+
 
 class WebhookSender:
     """Posts to public addresses, and with `takes_loopback` to this machine, too.
 
     A name is looked up once, and what it leads to is both checked and used: a name that answers differently the
-    second time leads nowhere else. Redirects are not followed, and answers are not read.
+    second time leads nowhere else. Redirects are not followed, and answers are not read. Name servers of partners
+    may hang, so names are looked up in threads of which no other work needs one.
     """
 
     def __init__(self, *, takes_loopback: bool) -> None:
         self._takes_loopback = takes_loopback
+        self._look_ups = ThreadPoolExecutor(_LOOK_UPS, thread_name_prefix="look-up")
         self._client = httpx.AsyncClient(
             trust_env=False,
             verify=trust(None),
@@ -38,7 +46,8 @@ class WebhookSender:
         )
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; a look-up that hangs is not waited for."""
+        self._look_ups.shutdown(wait=False, cancel_futures=True)
         await self._client.aclose()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
@@ -81,8 +90,8 @@ class WebhookSender:
     async def _addresses(self, url: httpx.URL) -> list[str]:
         """Return what a name leads to, after making sure that none of it is ours to protect."""
         port = url.port or (443 if url.scheme == "https" else 80)
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(url.raw_host.decode(), port, type=socket.SOCK_STREAM)
+        look_up = partial(socket.getaddrinfo, url.raw_host.decode(), port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._look_ups, look_up)
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
         takes_loopback = self._takes_loopback and is_loopback_host(url.host)
         if not all(_is_allowed(each, takes_loopback=takes_loopback) for each in addresses):

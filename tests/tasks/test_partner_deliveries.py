@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -249,10 +250,8 @@ async def test_this_machine_is_not_posted_to_by_a_platform_that_serves_others(to
 
 async def test_a_name_that_leads_into_a_private_network_is_not_posted_to(monkeypatch):
     # The name server is the partner's, so what it says is the fault that is played here.
-    async def resolve(*_, **__):
-        return [(2, 1, 6, "", ("203.0.114.7", 443)), (2, 1, 6, "", ("192.168.1.1", 443))]
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    answers = [(2, 1, 6, "", ("203.0.114.7", 443)), (2, 1, 6, "", ("192.168.1.1", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
     sender = WebhookSender(takes_loopback=False)
     with pytest.raises(StepFailed) as failed:
         await sender.post("https://portal.example.org/", b"{}", {})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from partner_samples import add_key, add_webhook, book, delivering, delivering_platform, offer_workshop, receiver
@@ -12,8 +15,6 @@ from models.errors import StepFailed
 from tasks.adapters.webhooks import WebhookSender
 
 pytestmark = pytest.mark.integration
-
-URL = "https://portal.example.org/"
 
 
 @pytest.fixture
@@ -71,4 +72,36 @@ async def test_an_answer_is_not_waited_for_for_ever(monkeypatch, told):
         await sender.post(told.url, b"{}", {})
     assert failed.value.reason == "webhook_too_slow"
     is_over.set()
+    await sender.close()
+
+
+@pytest.fixture
+def silent_name_server(monkeypatch):
+    """Yield nothing while a partner's name server answers nothing, as no real one does on demand."""
+    is_over, look_up = threading.Event(), socket.getaddrinfo
+
+    def hang(host, *arguments, **named):
+        if str(host).endswith(".slow.test"):
+            is_over.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "try again")
+        return look_up(host, *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    yield
+    is_over.set()
+
+
+async def test_names_that_nobody_answers_for_hold_up_no_other_work(monkeypatch, told, silent_name_server):
+    """Look-ups go on after they were given up, in threads of which seats that are prepared need none."""
+    monkeypatch.setattr("tasks.adapters.webhooks.ANSWER_SECONDS", 0.5)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    sender = WebhookSender(takes_loopback=True)
+    given_up = await asyncio.gather(
+        *(sender.post(f"https://portal{number}.slow.test/", b"{}", {}) for number in range(20)),
+        return_exceptions=True,
+    )
+    assert {each.reason for each in given_up} == {"webhook_too_slow"}
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "rendered"), 20) == "rendered"
+    monkeypatch.setattr("tasks.adapters.webhooks.ANSWER_SECONDS", 20.0)
+    assert await sender.post(told.url, b"{}", {}) == 204
     await sender.close()
