@@ -206,7 +206,7 @@ async def no_seat(session: AsyncSession, workshop: Workshop, hour_seconds: float
     """Return the refusal of a workshop that has no seat to spare, with when it may have one."""
     free_at = await next_free_seat(session, known_id(workshop.id), hour_seconds, now)
     return Refused(
-        "All seats of this workshop are taken. Try again later, or choose another one from the catalog.",
+        "All seats of this workshop are taken. Try again later, or choose another one.",
         reason="workshop_full",
         retry_at=max(free_at or now, now + _SOONEST_RETRY),
     )

@@ -66,7 +66,7 @@ _EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
     "workshop_full": (
         HTTPStatus.CONFLICT,
         {
-            "message": "All seats of this workshop are taken. Try again later, or choose another one from the catalog.",
+            "message": "All seats of this workshop are taken. Try again later, or choose another one.",
             "retry_at": "2026-11-23T15:00:00Z",
         },
     ),
