@@ -45,13 +45,18 @@ class PrivatePostgres:
         """The address of its maintenance database."""
         return self._address("postgres")
 
-    def start(self) -> None:
-        """Start the server; return when it answers."""
+    def start(self, **given: str) -> None:
+        """Start the server, with settings of its own if any are given; return when it answers."""
         options = (
             f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
             " -c full_page_writes=off -c max_connections=200"
-        )
+        ) + "".join(f" -c {name}={value}" for name, value in given.items())
         self._run("pg_ctl", "start", "-w", "-s", "-l", str(self._folder / "log"), "-o", options)
+
+    @property
+    def log(self) -> str:
+        """What the server has written."""
+        return (self._folder / "log").read_text()
 
     def stop(self) -> None:
         """Stop the server at once, cutting its connections off."""

@@ -104,6 +104,8 @@ def _database(settings: Settings, layout: Layout) -> Service:
         "shared_buffers": "64MB",
         "jit": "off",
         "log_checkpoints": "off",
+        # Without the values of the rows that an error is about: they may be addresses.
+        "log_error_verbosity": "terse",
         "log_timezone": "UTC",
         "timezone": "UTC",
     }

@@ -17,7 +17,7 @@ def keep_feedback(session: AsyncSession, email: str, message: str) -> None:
 
 
 async def lock_unmailed_feedback(session: AsyncSession, after_id: int) -> Feedback | None:
-    """Return the oldest feedback after `after_id` that waits to be mailed, locked; others' locks are passed over."""
+    """Return the oldest feedback after `after_id` that waits to be mailed, locked; skip what others lock."""
     found: Feedback | None = await session.scalar(
         select(Feedback)
         .where(col(Feedback.mailed_at).is_(None), col(Feedback.id) > after_id)
