@@ -65,9 +65,10 @@ async def _note(platform: Platform, claim: DeliveryClaim, status: int | None, fa
         if status is not None and not failure:
             await mark_delivered(session, claim, platform.owner, now, status)
             return
+        if status == HTTPStatus.GONE:
+            # First: a partner who deletes a webhook, or repeats a delivery, locks the webhook before the delivery.
+            await disable_webhook(session, claim.webhook, now)
         is_too_old = now - claim.created_at > timedelta(hours=settings.webhook_retry_limit_hours)
         wait = retry_delay(claim.attempts + 1, settings.retry_first_seconds, _LONGEST_WAIT_SECONDS)
         await postpone_delivery(session, claim, platform.owner, now, None if is_too_old else wait, status, failure)
-        if status == HTTPStatus.GONE:
-            await disable_webhook(session, claim.webhook, now)
     logger.info("%s for %s was not taken: %s", claim.reference, claim.webhook, failure)

@@ -22,7 +22,7 @@ from models.rules.webhooks import WebhookEvent, webhook_secret
 from models.store.bookings import move
 from models.store.deliveries import claim_delivery, drop_old_deliveries
 from models.store.partners import revoke_key
-from models.store.webhooks import deliveries_of, repeat_delivery
+from models.store.webhooks import deliveries_of, repeat_delivery, webhook_of
 from models.store.work import release_leases
 from models.tables import utc_now
 from tasks.adapters.webhooks import WebhookSender
@@ -75,6 +75,17 @@ async def wait_until_disabled(database, seconds=15):
     while True:
         async with database.transaction() as session:
             if await session.scalar(text("SELECT disabled_at FROM webhook")) is not None:
+                return
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+async def wait_until_locked_out(database, seconds=15):
+    """Wait until a transaction waits for a lock of another."""
+    deadline = time.monotonic() + seconds
+    while True:
+        async with database.transaction() as session:
+            if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
                 return
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
@@ -202,6 +213,23 @@ async def test_gone_means_never_again(database, platform, key_id, told):
     assert len(told.messages) == 1
     async with database.transaction() as session:
         assert len(await deliveries_of(session, webhook, limit=10)) == 1
+
+
+async def test_an_address_that_is_gone_while_its_partner_changes_it(database, platform, key_id, told):
+    webhook = await add_webhook(database, key_id, told.url)
+    told.answers = [410]
+    await book(database, key_id)
+    claim = await next_delivery(platform)
+    sender = WebhookSender(takes_loopback=True)
+    async with database.transaction() as session:
+        await webhook_of(session, key_id, webhook.reference)
+        noting = asyncio.create_task(deliver(platform, sender, claim))
+        await wait_until_locked_out(database)
+        await repeat_delivery(session, webhook, claim.reference, utc_now())
+    await noting
+    await wait_until_disabled(database)
+    assert (await deliveries(database))[0].attempts == 1
+    await sender.close()
 
 
 async def test_redirects_are_not_followed(database, platform, key_id, told):
