@@ -1,4 +1,4 @@
-"""The engine's share of telling partners' webhooks: a few at once, each webhook one message after the other."""
+"""The engine's share of telling partners' webhooks: a few at once, and of each partner no more than two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.running_platform import Platform
 
 logger = logging.getLogger(__name__)
 
-# Webhooks that are told at once; each may take as long as WebhookSender waits.
+# Messages that are on their way at once; each may take as long as WebhookSender waits.
 _AT_ONCE = 8
 
 

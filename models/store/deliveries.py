@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from models.door_tables import PartnerBooking, Webhook, WebhookDelivery
 from models.tables import BookingLog
+
+# Messages of one key that are on their way at once: of the few of an engine, a partner that hangs takes no more.
+_OF_A_KEY_AT_ONCE = 2
 
 # How long partners can see what was delivered, and ask for it again.
 _KEPT_FOR = timedelta(days=30)
@@ -37,14 +40,22 @@ async def claim_delivery(
 ) -> DeliveryClaim | None:
     """Take a lease on the longest due delivery that nobody holds, of a webhook to which nothing is on its way.
 
-    So a webhook that is slow waits for itself alone, and hears things in their order unless one fails.
+    So a webhook that is slow waits for itself alone, and hears things in their order unless one fails. A key has
+    two on their way at once; engines that look at the same moment may each begin one more.
     """
-    other = aliased(WebhookDelivery)
-    is_busy = exists().where(
-        col(other.webhook_id) == col(WebhookDelivery.webhook_id),
+    other, others_webhook = aliased(WebhookDelivery), aliased(Webhook)
+    on_its_way = (
         col(other.lease_until) >= now,
         col(other.delivered_at).is_(None),
         col(other.given_up_at).is_(None),
+    )
+    is_busy = exists().where(col(other.webhook_id) == col(WebhookDelivery.webhook_id), *on_its_way)
+    busy_keys = (
+        select(col(others_webhook.api_key_id))
+        .join(other, col(other.webhook_id) == col(others_webhook.id))
+        .where(*on_its_way)
+        .group_by(col(others_webhook.api_key_id))
+        .having(func.count() >= _OF_A_KEY_AT_ONCE)
     )
     due = (
         select(WebhookDelivery, Webhook)
@@ -56,6 +67,7 @@ async def claim_delivery(
             or_(col(WebhookDelivery.lease_until).is_(None), col(WebhookDelivery.lease_until) < now),
             col(Webhook.disabled_at).is_(None),
             ~is_busy,
+            col(Webhook.api_key_id).not_in(busy_keys),
         )
         .order_by(col(WebhookDelivery.due_at), col(WebhookDelivery.id))
         .limit(1)

@@ -56,6 +56,20 @@ async def test_a_slow_webhook_holds_nobody_else_up(database, platform, key_id, t
     assert len(slow.messages) == 1
 
 
+async def test_a_slow_partner_holds_no_other_partner_up(database, platform, key_id, told, slow):
+    for _ in range(8):
+        await add_webhook(database, key_id, slow.url)
+    for number in range(3):
+        await book(database, key_id, number)
+    other_id, _ = await add_key(database, "Other")
+    await add_webhook(database, other_id, told.url)
+    async with delivering(platform):
+        await slow.wait_for(2)
+        await book(database, other_id, 30)
+        await told.wait_for(1)
+    assert len(slow.messages) == 2
+
+
 async def test_an_answer_is_not_waited_for_for_ever(monkeypatch, told):
     is_over = threading.Event()
 
