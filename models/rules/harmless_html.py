@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from html import unescape
-from html.parser import HTMLParser
 
 _HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 _EMPHASIS = {"b": "**", "strong": "**", "i": "*", "em": "*", "s": "~~", "del": "~~", "strike": "~~"}
@@ -41,47 +41,98 @@ _VOID = frozenset(
     )
 )  # fmt: skip
 
-_FENCED = r"^[ ]{0,3}(?P<fence>`{3,}|~{3,})[^\n]*\n(?s:.*?)(?:^[ ]{0,3}(?P=fence)[`~]*[ \t]*$|\Z)"
-_QUOTED = r"(?<![`\\])(?P<ticks>`+)(?!`)(?s:.{1,2000}?)(?<!`)(?P=ticks)(?!`)"
+# Deeper is what is never closed; what is nested costs its length once for each level.
+_DEEPEST = 30
+_DEEPEST_QUOTE = 5
+
+_FENCED = r"^[ ]{0,3}(?P<fence>`{3,}+|~{3,}+)[^\n]*+\n(?s:.*?)(?:^[ ]{0,3}(?P=fence)[`~]*+[ \t]*+$|\Z)"
+_QUOTED = r"(?<![`\\])(?P<ticks>`++)(?s:.{1,2000}?)(?<!`)(?P=ticks)(?!`)"
 CODE = re.compile(f"{_FENCED}|{_QUOTED}", re.MULTILINE)
-_KEPT = re.compile("\ue000(\\d+)\ue001")
-_AUTOLINK = re.compile(r"<(?:https?://[^\s<>]+|[^\s<>@]+@[^\s<>@]+)>")
+# No text has these two characters, and no reference stands for one of them.
+_KEPT = re.compile("\ufdd0(\\d+)\ufdd1")
+_AUTOLINK = re.compile(r"<(?:https?://[^\s<>]++|[^\s<>@]++@[^\s<>@]++)>")
+
+# Not by the standard library's parser: it looks through all the rest again for each "<" that is never closed,
+# gives the rest as text after two wrong references, and raises on unknown declarations.
+_GIVEN = r"(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*"
+_MARKUP = re.compile(
+    r"\\."
+    r"|<!--.*?(?:-->|\Z)|<[!?][^<>]*+>"
+    rf"|<(?P<raw>script|style)(?=[\s/>]){_GIVEN}>.*?(?:</(?P=raw)\b[^<>]*+>|\Z)"
+    rf"|<(?P<end>/?)(?P<tag>[a-z][^\s/<>\"']*+)(?P<given>{_GIVEN})>"
+    r"|<(?=[a-z/!?])",
+    re.DOTALL | re.IGNORECASE,
+)
+_ATTRIBUTE = re.compile(r"""([^\s"'<>/=]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s"']++))?""")
+_OVERLONG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{9,}+;?")
 
 
 def without_html(markdown: str) -> str:
     """Return Markdown without any HTML: the harmless turned into Markdown, all else left out.
 
-    Code stays as it is. What is no HTML, as in `<your name>`, is shown as it was written.
+    Code stays as it is. What is no HTML, as in `<your name>`, is shown as it was written. Whatever is
+    written, the time that it takes and the length of what is returned grow no faster than its length.
     """
     kept: list[str] = []
 
     def keep(found: re.Match[str]) -> str:
         kept.append(found[0])
-        return f"\ue000{len(kept) - 1}\ue001"
+        return f"\ufdd0{len(kept) - 1}\ufdd1"
 
-    bare = _AUTOLINK.sub(keep, CODE.sub(keep, markdown.replace("\ue000", "").replace("\ue001", "")))
+    bare = _AUTOLINK.sub(keep, CODE.sub(keep, markdown.replace("\ufdd0", "").replace("\ufdd1", "")))
     converter = _Converter()
-    converter.feed(bare)
-    converter.close()
+    converter.read(bare)
     return _KEPT.sub(lambda found: kept[int(found[1])], converter.text())
 
 
-class _Converter(HTMLParser):
-    """Writes Markdown; `_open` are the tags that are not closed yet, each with what it holds so far."""
+@dataclass
+class _Element:
+    """A tag that is not closed yet, and what it holds so far; `line` is how its last line begins."""
+
+    tag: str = ""
+    target: str = ""
+    parts: list[str] = field(default_factory=list)
+    line: str = ""
+
+    def write(self, text: str) -> None:
+        self.parts.append(text)
+        _, newline, last = text.rpartition("\n")
+        if newline or not self.line:
+            self.line = last.lstrip()[:1]
+
+
+class _Converter:
+    """Writes Markdown into the innermost of the open elements."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=False)
-        self._open: list[tuple[str, str, list[str]]] = [("", "", [])]
+        self._open = [_Element()]
         self._silent = 0
+
+    def read(self, markdown: str) -> None:
+        at = 0
+        for found in _MARKUP.finditer(markdown):
+            self._write(markdown[at : found.start()])
+            at = found.end()
+            if found["tag"] and found["end"]:
+                self._end(found["tag"].lower())
+            elif found["tag"]:
+                self._begin(found["tag"].lower(), found["given"], found[0])
+            elif found[0] == "<":
+                self._write("\\<")
+            elif found[0].startswith("\\"):
+                self._write(found[0])
+        self._write(markdown[at:])
 
     def text(self) -> str:
         """Return what was read, tags that were never closed counting as closed."""
         while len(self._open) > 1:
             self._close_last()
-        return "".join(self._open[0][2])
+        return "".join(self._open[0].parts)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
+    def _begin(self, tag: str, given: str, written: str) -> None:
+        attributes, is_empty = _attributes(given)
+        if is_empty and tag not in _VOID:
+            return
         if tag in _SILENT:
             self._silent += tag not in _VOID
         elif tag == "br":
@@ -89,46 +140,58 @@ class _Converter(HTMLParser):
         elif tag == "hr":
             self._write("\n\n---\n\n")
         elif tag == "img":
-            self._write(_picture(given.get("src", ""), given.get("alt", "")))
+            self._write(_picture(attributes.get("src", ""), attributes.get("alt", "")))
         elif tag in _KNOWN and tag not in _VOID:
-            if tag in ("li", "tr", "td", "th", "p", "dt", "dd") and self._open[-1][0] == tag:
+            if tag in ("li", "tr", "td", "th", "p", "dt", "dd") and self._open[-1].tag == tag:
                 self._close_last()
-            self._open.append((tag, given.get("href", ""), []))
+            if len(self._open) <= _DEEPEST and not (tag == "blockquote" and self._depth(tag) >= _DEEPEST_QUOTE):
+                self._open.append(_Element(tag, attributes.get("href", "")))
         elif tag not in _VOID:
-            self._write((self.get_starttag_text() or "").replace("<", "\\<", 1))
+            self._write(f"\\{written}")
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _VOID:
-            self.handle_starttag(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
+    def _end(self, tag: str) -> None:
         if tag in _SILENT:
             self._silent = max(0, self._silent - 1)
-        elif any(name == tag for name, _, _ in self._open):
-            while self._open[-1][0] != tag:
+        elif self._depth(tag):
+            while self._open[-1].tag != tag:
                 self._close_last()
             self._close_last()
 
-    def handle_data(self, data: str) -> None:
-        self._write(data)
-
-    def handle_entityref(self, name: str) -> None:
-        self._write(f"&{name};")
-
-    def handle_charref(self, name: str) -> None:
-        self._write(f"&#{name};")
-
     def _write(self, text: str) -> None:
-        if not self._silent:
-            self._open[-1][2].append(text)
+        if text and not self._silent:
+            self._open[-1].write(text)
+
+    def _depth(self, tag: str) -> int:
+        return sum(each.tag == tag for each in self._open)
 
     def _is_in_row(self) -> bool:
-        line = "".join(self._open[-1][2]).rpartition("\n")[2]
-        return line.lstrip().startswith("|") or any(tag in ("td", "th") for tag, _, _ in self._open)
+        return self._open[-1].line == "|" or self._depth("td") + self._depth("th") > 0
 
     def _close_last(self) -> None:
-        tag, target, parts = self._open.pop()
-        self._open[-1][2].append(_closed(tag, target, "".join(parts)))
+        closed = self._open.pop()
+        inner = "".join(closed.parts)
+        is_inner_table = closed.tag == "table" and self._depth("table") > 0
+        self._open[-1].write(_words(inner) if is_inner_table else _closed(closed.tag, closed.target, inner))
+
+
+def _attributes(given: str) -> tuple[dict[str, str], bool]:
+    """Return the attributes of a tag, and whether it closes itself, as in `<br/>`."""
+    found, end = {}, 0
+    for each in _ATTRIBUTE.finditer(given):
+        value = each[2] or ""
+        found[each[1].lower()] = _unescaped(value[1:-1] if value[:1] in ("'", '"') else value)
+        end = each.end()
+    return found, "/" in given[end:]
+
+
+def _unescaped(text: str) -> str:
+    # Python makes no number of thousands of digits, and raises.
+    return unescape(_OVERLONG_REFERENCE.sub("\ufffd", text))
+
+
+def _words(inner: str) -> str:
+    """Return what a table within a table says: Markdown knows no such thing."""
+    return f" {' '.join(inner.replace('|', ' ').split())} "
 
 
 def _picture(source: str, words: str) -> str:
@@ -147,11 +210,11 @@ def _closed(tag: str, target: str, inner: str) -> str:
         mark = _EMPHASIS[tag]
         return inner.replace(inner.strip(), f"{mark}{line}{mark}") if line else inner
     if tag in _CODE:
-        return f"`{unescape(line)}`" if line and "`" not in line else line
+        return f"`{_unescaped(line)}`" if line and "`" not in line else line
     if tag == "a":
         return f"[{line}]({target.strip().replace(' ', '%20')})" if line else ""
     if tag == "pre":
-        code = unescape(inner).strip("\n")
+        code = _unescaped(inner).strip("\n")
         return f"\n\n```\n{code}\n```\n\n"
     if tag == "li":
         return f"\n- {lines.strip()}"

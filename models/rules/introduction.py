@@ -9,15 +9,22 @@ from urllib.parse import unquote, urlsplit
 
 from models.rules.harmless_html import CODE, without_html
 
-_TARGET = r"\(\s*<?(?P<target>[^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
-_PICTURE = re.compile(r"!\[(?P<words>[^\[\]]*)\]" + _TARGET)
-_LINK = re.compile(r"(?<!!)\[(?P<words>(?:[^\[\]]|!\[[^\[\]]*\]\([^()\s]*\))*)\]" + _TARGET)
+# None of these may read anything twice: some author's cell would keep the platform busy for hours.
+_TARGET = (
+    r"\(\s*+<?(?P<target>[^\s()<>]*+(?:\([^\s()<>]*+\)[^\s()<>]*+)*)>?"
+    r"(?:\s++(?:\"[^\"]*+\"|'[^']*+'|\([^()]*+\)))?\s*+\)"
+)
+_PICTURE = re.compile(r"!\[(?P<words>[^\[\]]*+)\]" + _TARGET)
+_LINK = re.compile(r"(?<!!)\[(?P<words>(?:[^\[\]]|!\[[^\[\]]*+\]\([^()\s]*+\))*)\]" + _TARGET)
+# Also in a quote or a list, and with its target on a line of its own.
 _DEFINITION = re.compile(
-    r"^[ ]{0,3}\[(?P<name>[^\[\]]+)\]:[ \t]*<?(?P<target>[^\s<>]+)>?(?P<rest>[^\n]*)$", re.MULTILINE
+    r"^(?P<before>[ \t]*+(?:(?:>|[-*+][ \t]|\d{1,9}[.)][ \t])[ \t]*+)*)\[(?P<name>(?:\\.|[^\[\]\\])+)\]:"
+    r"(?:[ \t]*+\n)?[ \t>]*+<?(?P<target>[^\s<>]++)>?(?P<rest>[^\n]*+)$",
+    re.MULTILINE,
 )
 _HEADING = re.compile(r"^(?P<level>#{1,5})(?=[ \t])", re.MULTILINE)
-_UNDERLINED = re.compile(r"^(?P<words>[^\s#>|*+-][^\n]*)\n(?P<line>=+|-{2,})[ \t]*$", re.MULTILINE)
-_GAP = re.compile(r"\n[ \t]*(?:\n[ \t]*)+\n")
+_UNDERLINED = re.compile(r"^(?P<words>[^\s#>|*+-][^\n]*+)\n(?P<line>=++|-{2,}+)[ \t]*+$", re.MULTILINE)
+_GAP = re.compile(r"\n[ \t]*+(?:\n[ \t]*+)+\n")
 _PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
 
 ShowPicture = Callable[[str], str]
@@ -38,7 +45,7 @@ def introduction(cell: str, show_picture: ShowPicture) -> str:
         text = _UNDERLINED.sub(lambda found: f"{'#' if found['line'][0] == '=' else '##'} {found['words']}", text)
         return _GAP.sub("\n\n", _HEADING.sub(r"#\g<level>", text))
 
-    return _outside_code(without_html(cell), reworked).strip()
+    return _outside_code(without_html(cell.replace("\r\n", "\n").replace("\r", "\n")), reworked).strip()
 
 
 def file_of(address: str, names: Collection[str]) -> str:
@@ -82,7 +89,11 @@ def _definition(found: re.Match[str], show_picture: ShowPicture) -> str:
         target = show_picture(target)
     elif not _leads_somewhere(target):
         target = ""
-    return f"[{found['name']}]: {target}{found['rest']}" if target else ""
+    before, rest = found["before"], found["rest"]
+    if target:
+        return f"{before}[{found['name']}]: {target}{rest}"
+    is_text = rest.strip() and not rest.lstrip().startswith(('"', "'", "("))
+    return f"{before}\\{found[0][len(before) :]}" if is_text else before.rstrip()
 
 
 def _link(found: re.Match[str]) -> str:
