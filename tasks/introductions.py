@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.rules.introduction import file_of, introduction, is_elsewhere
+from models.rules.introduction import ShowPicture, file_of, introduction, is_elsewhere
 from models.rules.rendering import NotebookTemplate
 from models.rules.seats import SeatOffer
 from models.rules.variables import booking_variables
@@ -26,14 +26,18 @@ MOST_PICTURES_MB = 15
 MOST_CHARACTERS = 50_000
 _MB = 1024 * 1024
 
+# An SVG's comments and declarations may stand before its kind can be told.
+_TELLING_BYTES = 64 * 1024
 # What a picture begins with, and what it then is. A picture of any other kind is not shown.
 _KINDS = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "png", "image/png"),
     (re.compile(rb"\xff\xd8\xff"), "jpg", "image/jpeg"),
     (re.compile(rb"GIF8[79]a"), "gif", "image/gif"),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "webp", "image/webp"),
-    (re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!(?:--.{0,2000}?--|[^>]*)>\s*)*<svg\b", re.DOTALL),
-     "svg", "image/svg+xml"),
+    (re.compile(
+        rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?(?:<!(?:--(?:(?!-->).)*-->|(?!--)[^>]*+>)\s*+)*<svg\b",
+        re.DOTALL,
+    ), "svg", "image/svg+xml"),
 )  # fmt: skip
 
 # What readers without a seat see instead of the values of one.
@@ -71,12 +75,11 @@ def introduce(report: WorkshopReport, snapshot: Path, platform: Mapping[str, Any
     template, _ = compile_file(WorkshopFile(FIRST_NOTEBOOK, path, path.stat().st_size, False), FIRST_NOTEBOOK)
     if not isinstance(template, NotebookTemplate):
         return found
+    pictures = _Pictures(report, snapshot, found.pictures)
     parts, room = [], MOST_CHARACTERS
     for cell in _markdown_cells(template, report.key, report.offer, platform):
-        written = "".join(cell["source"])
-        show = _Pictures(report, snapshot, cell.get("attachments") or {}, found.pictures).show
-        # Cut before it is parsed: Python's parser takes a time with the square of what is not closed.
-        parts.append(introduction(_shortened(written, room), show))
+        written = _text(cell["source"])
+        parts.append(introduction(_shortened(written, room), pictures.shown_in(cell.get("attachments") or {})))
         room -= len(written)
         if room <= 0:
             break
@@ -105,39 +108,68 @@ def _readers(key: str, offer: SeatOffer, platform: Mapping[str, Any]) -> Iterato
     yield first
 
 
-@dataclass
 class _Pictures:
-    """Takes the pictures that a cell shows into `kept`, as long as there is room."""
+    """Takes the pictures that a notebook shows into `kept`, each once, as long as there is room."""
 
-    report: WorkshopReport
-    snapshot: Path
-    attachments: Mapping[str, Mapping[str, Any]]
-    kept: dict[str, Picture]
+    def __init__(self, report: WorkshopReport, snapshot: Path, kept: dict[str, Picture]) -> None:
+        self._key = report.key
+        self._snapshot = snapshot
+        self._files = frozenset(report.files)
+        self._shown: dict[str, str] = {}
+        self._kept = kept
+        self._room = MOST_PICTURES_MB * _MB
 
-    def show(self, address: str) -> str:
-        """Return where a picture is shown, or nothing for one that can't be."""
-        if is_elsewhere(address):
-            return address
-        content = self._content(address)
-        kind = next(((ending, media) for begins, ending, media in _KINDS if begins.match(content)), None)
+    def shown_in(self, attachments: Mapping[str, Mapping[str, Any]]) -> ShowPicture:
+        """Return what says, in a cell with such attachments, where a picture is shown, if it can be."""
+        attached: dict[str, str] = {}
+
+        def show(address: str) -> str:
+            if is_elsewhere(address):
+                return address
+            if address.startswith("attachment:"):
+                name = address.removeprefix("attachment:")
+                if name not in attached:
+                    attached[name] = self._take(_attachment(attachments.get(name, {})))
+                return attached[name]
+            name = file_of(address, self._files)
+            if name not in self._shown:
+                self._shown[name] = self._take(_file(self._snapshot / name)) if name else ""
+            return self._shown[name]
+
+        return show
+
+    def _take(self, content: bytes) -> str:
+        start = content[:_TELLING_BYTES]
+        kind = next(((ending, media) for begins, ending, media in _KINDS if begins.match(start)), None)
         if kind is None or len(content) > LARGEST_PICTURE_MB * _MB:
             return ""
         name = f"{hashlib.sha256(content).hexdigest()[:24]}.{kind[0]}"
-        size = sum(len(each.content) for each in self.kept.values())
-        if name not in self.kept and size + len(content) > MOST_PICTURES_MB * _MB:
-            return ""
-        self.kept[name] = Picture(kind[1], content)
-        return address_of(self.report.key, name)
+        if name not in self._kept:
+            if len(content) > self._room:
+                return ""
+            self._room -= len(content)
+            self._kept[name] = Picture(kind[1], content)
+        return address_of(self._key, name)
 
-    def _content(self, address: str) -> bytes:
-        if address.startswith("attachment:"):
-            bundle = self.attachments.get(address.removeprefix("attachment:"), {})
-            for data in bundle.values():
-                with suppress(NotBase64, ValueError):
-                    return b64decode("".join(data))
-            return b""
-        name = file_of(address, self.report.files)
-        return (self.snapshot / name).read_bytes() if name else b""
+
+def _file(path: Path) -> bytes:
+    """Return the content of a file, or nothing of one that is too large for a picture."""
+    return path.read_bytes() if path.stat().st_size <= LARGEST_PICTURE_MB * _MB else b""
+
+
+def _attachment(bundle: Mapping[str, Any]) -> bytes:
+    """Return the first picture of an attachment's, or nothing of one that is too large or no base64."""
+    for media, value in bundle.items():
+        data = _text(value) if media.startswith("image/") else ""
+        with suppress(NotBase64, ValueError):
+            if 0 < len(data) <= LARGEST_PICTURE_MB * _MB * 3 // 2:
+                return b64decode(data)
+    return b""
+
+
+def _text(value: Any) -> str:
+    """Return a text of a notebook, which may be written as a list of lines."""
+    return value if isinstance(value, str) else "".join(value)
 
 
 def _shortened(text: str, room: int) -> str:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import text
 from models.settings import Settings
 from models.store.pictures import picture
 from tasks.catalog_sync import sync_workshops
-from tasks.introductions import MOST_CHARACTERS
+from tasks.introductions import LARGEST_PICTURE_MB, MOST_CHARACTERS
 
 pytestmark = pytest.mark.integration
 
@@ -80,6 +81,59 @@ async def test_pictures_inside_the_notebook_are_shown(database, settings, tmp_pa
     write(tmp_path, "![A](attachment:a.png)", files={}, attachments=attachments)
     readme = (await synced(database, settings, tmp_path))["WKSHP-One"]
     assert [each.content for each in await kept(database, readme)] == [PNG]
+
+
+async def test_attachments_that_are_no_pictures_are_left_out(database, settings, tmp_path):
+    large = base64.b64encode(PNG + bytes(LARGEST_PICTURE_MB * 1024 * 1024)).decode()
+    attachments = {
+        "json.png": {"application/json": 5},
+        "lines.png": {"application/json": 5, "image/png": [base64.b64encode(PNG).decode()]},
+        "large.png": {"image/png": large},
+        "odd.png": {"image/png": "a"},
+    }
+    write(
+        tmp_path,
+        " ".join(f"![{name}](attachment:{name})" for name in attachments),
+        files={},
+        attachments=attachments,
+    )
+    readme = (await synced(database, settings, tmp_path))["WKSHP-One"]
+    assert re.sub(r"\(.*\)", "()", readme) == "json.png ![lines.png]() large.png odd.png"
+    assert [each.content for each in await kept(database, readme)] == [PNG]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_shown"),
+    [
+        ("a.svg", b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a > b -- c -->\n<!DOCTYPE svg>\n<svg/>", True),
+        ("b.svg", b"<!--" + b"long " * 1000 + b"-->\n<!----><svg>", True),
+        ("c.svg", b"<!--" + b"long " * 20_000 + b"--><svg>", False),
+        ("d.svg", b"<!--a-->\n" * 20 + b"<html>", False),
+        ("e.svg", b"<!--a-->" * 7000 + b"<html>", False),
+        ("f.svg", b"<!--" * 400_000, False),
+        ("g.svg", b"<!" * 400_000, False),
+        ("h.svg", b"<?xml" + b" " * 1_000_000, False),
+        ("i.svg", b"<!--a-->" + b"\n" * 1_000_000, False),
+        ("j.svg", b"-" * 1_000_000, False),
+        ("k.svg", b"<svg>" + b" " * LARGEST_PICTURE_MB * 1024 * 1024, False),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_picture_is_told_by_how_it_begins_and_soon(database, settings, tmp_path, name, content, is_shown):
+    write(tmp_path, f"![A]({name})", files={name: content})
+    started = time.process_time()
+    readme = (await synced(database, settings, tmp_path))["WKSHP-One"]
+    assert time.process_time() - started < 5
+    assert [each.content for each in await kept(database, readme)] == [content] * is_shown
+
+
+async def test_a_picture_that_is_shown_often_is_read_once(database, settings, tmp_path):
+    picture_of_3_mb = b"\xff\xd8\xff" + bytes(LARGEST_PICTURE_MB * 1024 * 1024 - 3)
+    write(tmp_path, "![](a)" * 8000, files={"a": picture_of_3_mb})
+    started = time.process_time()
+    readme = (await synced(database, settings, tmp_path))["WKSHP-One"]
+    assert time.process_time() - started < 10
+    assert readme.count("/pictures/") == 8000
 
 
 async def test_pictures_that_are_shown_no_more_are_dropped(database, settings, tmp_path):
