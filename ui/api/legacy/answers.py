@@ -1,12 +1,12 @@
-"""How the compatible API refuses: in the shapes of the existing system, never with a stack trace."""
+"""What routes of the compatible API share: numbers in paths, and refusals in the shapes of the existing system."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
@@ -18,6 +18,9 @@ from models.rules.roles import HOLDERS, Right, Role
 from models.store.condition import DATABASE_AWAY
 from ui.api.errors import PROBLEM_MEDIA_TYPE, field_problems
 from ui.api.parts import COMPATIBLE, refusals
+
+# What names a row in a path; a greater number is no integer to PostgreSQL.
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 NO_TOKEN, BAD_TOKEN = "No token provided!", "Unauthorized!"
 

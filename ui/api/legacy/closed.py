@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi.responses import JSONResponse
 
 from ui.api.legacy.answers import compatible_router
-from ui.api.legacy_schemas import Message
+from ui.api.legacy.schemas import Message
 
 _WORKSHOPS = "Workshops are what their folders say: change the wod.yml there, then `wod catalog sync`."
 _STUDENTS = "Seats are made by the platform, as many as the settings of a backend say, and so are their passwords."

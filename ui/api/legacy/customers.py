@@ -24,11 +24,10 @@ from models.store.records import (
 )
 from models.tables import utc_now
 from tasks.reservation import reserve_seat
-from ui.api.legacy.answers import Answered, answers, compatible_router, failed, said
+from ui.api.legacy.answers import Answered, Number, answers, compatible_router, failed, said
 from ui.api.legacy.gate import Visitor, needs
-from ui.api.legacy.logins import Number
 from ui.api.legacy.rows import changes, customer_row, student_id
-from ui.api.legacy_schemas import CustomerCreated, CustomerExists, CustomerRequest, CustomerRow
+from ui.api.legacy.schemas import CustomerCreated, CustomerExists, CustomerRequest, CustomerRow
 from ui.api.parts import DatabaseHere, SettingsHere
 from ui.api.wishes import rule_problems
 

@@ -10,7 +10,7 @@ from models.errors import Refused
 from models.rules.addresses import check_address
 from models.store.feedback import keep_feedback
 from ui.api.legacy.answers import answers, compatible_router, failed, said
-from ui.api.legacy_schemas import FeedbackRequest
+from ui.api.legacy.schemas import FeedbackRequest
 from ui.api.parts import DatabaseHere, SettingsHere
 
 _NO_EMAIL, _NO_MESSAGE, _THANKS = "An email is required.", "A message is required.", "email sent successfully"

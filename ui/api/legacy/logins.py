@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import Path, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from models.errors import Refused
@@ -14,14 +13,12 @@ from models.rules.roles import Right, Role
 from models.store.bookings import known_id
 from models.store.users import remove_user, user_by_id, users
 from tasks.users import add_user, change_user, log_in
-from ui.api.legacy.answers import Answered, answers, compatible_router, failed, said, told
+from ui.api.legacy.answers import Answered, Number, answers, compatible_router, failed, said, told
 from ui.api.legacy.attempts import Attempts, TooManyAttempts
 from ui.api.legacy.gate import needs
 from ui.api.legacy.rows import user_row
-from ui.api.legacy_schemas import LoginAnswer, LoginRequest, Message, UserChange, UserRequest, UserRow
+from ui.api.legacy.schemas import LoginAnswer, LoginRequest, Message, UserChange, UserRequest, UserRow
 from ui.api.parts import DatabaseHere, SettingsHere
-
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 _WRONG = "Invalid Password!"
 _TOO_MANY = "Too many log-ins have failed. Please wait before you try again."

@@ -11,11 +11,10 @@ from models.rules.roles import Right
 from models.store.catalog import offers
 from models.store.database import Database
 from models.store.records import listed_backends
-from ui.api.legacy.answers import answers, compatible_router, said
+from ui.api.legacy.answers import Number, answers, compatible_router, said
 from ui.api.legacy.gate import needs
-from ui.api.legacy.logins import Number
 from ui.api.legacy.rows import special_badges, workshop_row
-from ui.api.legacy_schemas import SpecialBadgeRow, WorkshopRow
+from ui.api.legacy.schemas import SpecialBadgeRow, WorkshopRow
 from ui.api.parts import DatabaseHere, PopularityHere
 from ui.api.popularity import Popularity
 

@@ -6,11 +6,10 @@ from http import HTTPStatus
 
 from models.rules.roles import Right
 from models.store.records import listed_backends, seat_record, seat_records
-from ui.api.legacy.answers import answers, compatible_router, said
+from ui.api.legacy.answers import Number, answers, compatible_router, said
 from ui.api.legacy.gate import needs
-from ui.api.legacy.logins import Number
 from ui.api.legacy.rows import location_row, place_of_student, student_row
-from ui.api.legacy_schemas import LocationRow, StudentRow
+from ui.api.legacy.schemas import LocationRow, StudentRow
 from ui.api.parts import DatabaseHere
 
 _NO_STUDENT, _NO_LOCATION = "Student Not Found", "Location Not Found"

@@ -16,7 +16,7 @@ from models.store.bookings import known_id
 from models.store.catalog import Offer
 from models.store.records import BookingRecord, SeatRecord
 from models.tables import Backend, Booking, Seat
-from ui.api.legacy_schemas import (
+from ui.api.legacy.schemas import (
     CustomerRow,
     LastEmailSent,
     LocationRow,
