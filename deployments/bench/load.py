@@ -21,7 +21,7 @@ from deployments.rehearsal.own_platform import OwnPlatform, own_platform
 from deployments.stack.credentials import read_secret
 from models.rules.booking import BookingState
 from models.store.database import Database
-from models.store.promises import known_bookings, seats_given_twice
+from models.store.verifying import known_bookings, seats_given_twice
 
 # What asks the API; each is measured on its own.
 BOOK, FOLLOW, LIST = "POST bookings", "GET bookings/…", "GET workshops"

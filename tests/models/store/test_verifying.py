@@ -11,7 +11,7 @@ from sqlalchemy import text
 from models.store.backends import offer_backend, take_in_backends
 from models.store.catalog import save_workshop
 from models.store.database import Database
-from models.store.promises import known_bookings, seats_given_twice
+from models.store.verifying import known_bookings, seats_given_twice
 from models.tables import Backend, Booking, utc_now
 
 NOW = utc_now()

@@ -1,4 +1,4 @@
-"""What students were promised, in SQL: each booking has its seat, and each seat one student. It reads only."""
+"""Verifying in SQL, reading only, that each booking has its seat, and each seat one student."""
 
 from __future__ import annotations
 
