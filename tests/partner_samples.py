@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlmodel import col
 
 from deployments.engine.deliveries import Deliveries
@@ -180,3 +180,14 @@ async def delivering(platform: Platform) -> AsyncIterator[None]:
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def wait_until_locked_out(database: Database, seconds: float = 15) -> None:
+    """Wait until a transaction waits for a lock of another."""
+    deadline = time.monotonic() + seconds
+    while True:
+        async with database.transaction() as session:
+            if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                return
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)

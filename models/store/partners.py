@@ -113,6 +113,14 @@ async def open_key(session: AsyncSession, key_digest: str, now: datetime) -> Api
     return key
 
 
+async def lock_key(session: AsyncSession, api_key_id: int) -> ApiKey:
+    """Return a key, locked, or refuse: key_unknown, when it was revoked after the request had come."""
+    key = await session.get_one(ApiKey, api_key_id, with_for_update={"key_share": True})
+    if key.revoked_at is not None:
+        raise unknown_key()
+    return key
+
+
 async def reserve_for_partner(
     session: AsyncSession, reservation: Reservation, wish: PartnerWish, now: datetime, *, hour_seconds: float
 ) -> tuple[Booking, bool]:
@@ -122,11 +130,11 @@ async def reserve_for_partner(
     same wish sent twice at once makes one booking.
 
     Raises:
-        Refused: as reserve does; idempotency_key_reused; too_many_bookings, with `retry_at` when that is known.
+        Refused: as reserve and lock_key do; idempotency_key_reused; too_many_bookings, with `retry_at` when known.
         SeatTaken: as reserve does.
 
     """
-    key = await session.get_one(ApiKey, wish.api_key_id, with_for_update={"key_share": True})
+    key = await lock_key(session, wish.api_key_id)
     earlier = await _remembered(session, wish)
     if earlier is not None:
         return earlier, True
@@ -178,12 +186,12 @@ async def partners_bookings(
     """
     wanted = _of_key(api_key_id).order_by(col(Booking.id).desc()).limit(limit)
     if after:
-        place = await session.scalar(
+        row_id = await session.scalar(
             select(col(Booking.id))
             .join(PartnerBooking, col(PartnerBooking.booking_id) == col(Booking.id))
             .where(col(Booking.reference) == after, col(PartnerBooking.api_key_id) == api_key_id)
         )
-        wanted = wanted.where(col(PartnerBooking.booking_id) < known_place(place))
+        wanted = wanted.where(col(PartnerBooking.booking_id) < cursor_row(row_id))
     if state is not None:
         wanted = wanted.where(col(Booking.state) == state)
     if since is not None:
@@ -205,8 +213,16 @@ async def forget_answers(session: AsyncSession, now: datetime) -> None:
     await session.execute(delete(RememberedAnswer).where(col(RememberedAnswer.created_at) < now - _REMEMBERED_FOR))
 
 
-def known_place(row_id: int | None) -> int:
-    """Return the place of a list that a cursor names, or refuse: cursor_unknown."""
+def unknown_key() -> Refused:
+    """Return the refusal for what asks without a key that is valid."""
+    return Refused(
+        "This needs a key: Authorization: Bearer wod_…. The one that was sent is none, or is revoked.",
+        reason="key_unknown",
+    )
+
+
+def cursor_row(row_id: int | None) -> int:
+    """Return the row of a list that a cursor names, or refuse: cursor_unknown."""
     if row_id is None:
         raise Refused("This cursor belongs to no list of yours. Begin again without one.", reason="cursor_unknown")
     return row_id

@@ -10,11 +10,11 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.door_tables import ApiKey, Webhook, WebhookDelivery
+from models.door_tables import Webhook, WebhookDelivery
 from models.errors import Refused
 from models.rules.webhooks import WebhookEvent
 from models.store.database import DELIVERIES, WORK_CHANNEL
-from models.store.partners import known_place
+from models.store.partners import cursor_row, lock_key
 
 # More receivers than this are one receiver that should tell others itself.
 WEBHOOKS_OF_A_KEY = 10
@@ -26,10 +26,10 @@ async def save_webhook(
     """Keep a new webhook of a key.
 
     Raises:
-        Refused: too_many_webhooks.
+        Refused: too_many_webhooks, or as lock_key does.
 
     """
-    await session.get_one(ApiKey, api_key_id, with_for_update={"key_share": True})
+    await lock_key(session, api_key_id)
     count = select(func.count()).where(col(Webhook.api_key_id) == api_key_id)
     if (await session.scalar(count) or 0) >= WEBHOOKS_OF_A_KEY:
         raise Refused(
@@ -57,7 +57,13 @@ async def webhooks_of(session: AsyncSession, api_key_id: int) -> Sequence[Webhoo
 
 
 async def webhook_of(session: AsyncSession, api_key_id: int, reference: str) -> Webhook:
-    """Return one webhook of a key, locked, or refuse: webhook_unknown, for those of others, too."""
+    """Return one webhook of a key, both locked.
+
+    Raises:
+        Refused: webhook_unknown, for those of others, too; or as lock_key does.
+
+    """
+    await lock_key(session, api_key_id)
     webhook = await session.scalar(
         select(Webhook)
         .where(col(Webhook.api_key_id) == api_key_id, col(Webhook.reference) == reference)
@@ -80,8 +86,10 @@ async def deliveries_of(
     mine = col(WebhookDelivery.webhook_id) == webhook.id
     wanted = select(WebhookDelivery).where(mine).order_by(col(WebhookDelivery.id).desc()).limit(limit)
     if after:
-        place = select(col(WebhookDelivery.id)).where(mine, col(WebhookDelivery.reference) == after)
-        wanted = wanted.where(col(WebhookDelivery.id) < known_place(await session.scalar(place)))
+        row_id = await session.scalar(
+            select(col(WebhookDelivery.id)).where(mine, col(WebhookDelivery.reference) == after)
+        )
+        wanted = wanted.where(col(WebhookDelivery.id) < cursor_row(row_id))
     return list(await session.scalars(wanted))
 
 

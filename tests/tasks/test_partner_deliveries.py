@@ -13,7 +13,16 @@ import time
 from datetime import timedelta
 
 import pytest
-from partner_samples import add_key, add_webhook, book, delivering, delivering_platform, offer_workshop, receiver
+from partner_samples import (
+    add_key,
+    add_webhook,
+    book,
+    delivering,
+    delivering_platform,
+    offer_workshop,
+    receiver,
+    wait_until_locked_out,
+)
 from sqlalchemy import text
 
 from models.errors import StepFailed
@@ -75,17 +84,6 @@ async def wait_until_disabled(database, seconds=15):
     while True:
         async with database.transaction() as session:
             if await session.scalar(text("SELECT disabled_at FROM webhook")) is not None:
-                return
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
-
-
-async def wait_until_locked_out(database, seconds=15):
-    """Wait until a transaction waits for a lock of another."""
-    deadline = time.monotonic() + seconds
-    while True:
-        async with database.transaction() as session:
-            if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
                 return
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
@@ -351,11 +349,11 @@ async def test_an_engine_that_stops_gives_back_what_is_on_its_way(database, plat
 
 async def test_the_webhooks_of_a_revoked_key_are_told_nothing(database, platform, key_id, told):
     await add_webhook(database, key_id, told.url)
-    await book(database, key_id)
+    booking = await book(database, key_id)
     async with database.transaction() as session:
         await revoke_key(session, "Acme", utc_now())
     assert await next_delivery(platform) is None
-    await book(database, key_id, 2)
+    await go(database, booking, BookingEvent.LEAVE, BookingState.RESERVED)
     assert len(await deliveries(database)) == 1
 
 

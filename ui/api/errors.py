@@ -138,7 +138,8 @@ def _field_problem(each: Mapping[str, Any]) -> FieldProblem:
 async def _wod_error(_: Request, error: Exception) -> Response:
     if isinstance(error, Refused) and error.reason not in _OF_OPERATORS:
         status = _STATUS.get(error.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
-        return problem_response(status, error.reason, error.message, retry_at=error.retry_at)
+        headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+        return problem_response(status, error.reason, error.message, retry_at=error.retry_at, headers=headers)
     if isinstance(error, StepFailed):
         return problem_response(
             HTTPStatus.SERVICE_UNAVAILABLE, error.reason, error.message, retry_after=_RETRY_SOON_SECONDS

@@ -18,7 +18,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from models.door_tables import ApiKey
 from models.errors import Refused
 from models.rules.scopes import Scope, key_digest
-from models.store.partners import open_key
+from models.store.partners import open_key, unknown_key
 from models.tables import utc_now
 from ui.api.parts import DatabaseHere, refusals
 
@@ -66,11 +66,7 @@ async def _partner(
         async with database.transaction() as session:
             key = await open_key(session, digest, utc_now())
     if key is None:
-        request.state.answer_headers = {"WWW-Authenticate": "Bearer"}
-        raise Refused(
-            "This needs a key: Authorization: Bearer wod_…. The one that was sent is none, or is revoked.",
-            reason="key_unknown",
-        )
+        raise unknown_key()
     limiter: KeyLimiter = request.app.state.key_limiter
     is_too_often, request.state.answer_headers, reset = await limiter.count(key)
     if is_too_often:
