@@ -77,11 +77,15 @@ async def change_user(
     )
     password_hash = None if password is None else await _hashing(lambda: _HASHER.hash(_octets(password)))
     async with database.transaction() as session:
-        await store.refuse_taken(session, name, address, user_id)
+        new_name = None if username is None else name
+        new_address = None if email is None else address
+        await store.refuse_taken(session, new_name, new_address, user_id)
         user = await store.user_by_id(session, user_id)
-        if password_hash or user.roles != kept_roles:
+        # What is not given stays as it is now: others may have changed it since it was read.
+        new_roles = user.roles if roles is None else kept_roles
+        if password_hash or user.roles != new_roles:
             await store.end_logins(session, user)
-        user.username, user.email, user.roles = name, address, kept_roles
+        user.username, user.email, user.roles = new_name or user.username, new_address or user.email, new_roles
         user.password_hash = password_hash or user.password_hash
         user.updated_at = utc_now()
     return user
@@ -102,7 +106,7 @@ async def log_in(
     token, now = secrets.token_urlsafe(_TOKEN_BYTES), utc_now()
     until = now + timedelta(minutes=settings.login_minutes)
     async with database.transaction() as session:
-        user = await store.user_by_name(session, found.username)
+        user = await store.user_by_name(session, found.username, is_kept=True)
         if user is None or user.password_hash != known_hash:  # changed or removed while we looked
             return None
         await store.open_login(session, user, _digest(token), now, until)

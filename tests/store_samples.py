@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from models.errors import Refused
 from models.rules.booking import BookingEvent, BookingState
@@ -134,3 +136,14 @@ async def mails_of(database, entry):
 async def full_workshop(database, seats=1, **values):
     await offer(database, seats=(1, seats), **values)
     return [await book(database, wish(1000 + number)) for number in range(seats)]
+
+
+async def until_somebody_waits(database, seconds=15):
+    """Return when a transaction waits for another's lock."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        async with database.transaction() as session:
+            if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                return
+        await asyncio.sleep(0.02)
+    raise AssertionError("nobody waits")

@@ -27,16 +27,19 @@ async def user_by_id(session: AsyncSession, user_id: int) -> UserAccount:
     return user
 
 
-async def user_by_name(session: AsyncSession, username: str) -> UserAccount | None:
-    """Return the user that logs in with this name."""
-    found: UserAccount | None = await session.scalar(
-        select(UserAccount).where(col(UserAccount.username) == username)
-    )
+async def user_by_name(session: AsyncSession, username: str, *, is_kept: bool = False) -> UserAccount | None:
+    """Return the user that logs in with this name; with `is_kept`, changes wait until the transaction ends."""
+    statement = select(UserAccount).where(col(UserAccount.username) == username)
+    if is_kept:
+        statement = statement.with_for_update(read=True, key_share=True)
+    found: UserAccount | None = await session.scalar(statement)
     return found
 
 
-async def refuse_taken(session: AsyncSession, username: str, email: str, except_id: int | None = None) -> None:
-    """Refuse a name or an address that another user has: username_taken or email_taken.
+async def refuse_taken(
+    session: AsyncSession, username: str | None, email: str | None, except_id: int | None = None
+) -> None:
+    """Refuse a name or an address that another user has, where one is given: username_taken or email_taken.
 
     Others that add or change a user wait until this transaction ends, so that both are still free then.
     """

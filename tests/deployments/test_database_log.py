@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from postgres import PrivatePostgres
-from sqlalchemy import text
-from store_samples import offer, wish
+from store_samples import offer, until_somebody_waits, wish
 
 from deployments.stack.layout import find_layout
 from deployments.stack.services import services
@@ -49,17 +47,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[PrivatePostgres]:
     server.start(**{name: value for name, value in request.param().items() if name not in _PLACE})
     yield server
     server.discard()
-
-
-async def until_somebody_waits(database: Database, seconds: float = 15) -> None:
-    """Return when a transaction waits for another's lock."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        async with database.transaction() as session:
-            if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                return
-        await asyncio.sleep(0.02)
-    raise AssertionError("nobody waits")
 
 
 @pytest.mark.parametrize("server", [of_one_machine, of_a_stack], indirect=True)

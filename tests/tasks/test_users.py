@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
+from store_samples import until_somebody_waits
 
+import tasks.users
 from models.errors import Refused
 from models.settings import Settings
+from models.store import users as store
 from models.store.users import remove_user, users
 from tasks.users import add_user, change_user, log_in, user_of_token
 
@@ -87,9 +91,11 @@ async def test_letters_may_be_composed_either_way(database):
 
 async def test_a_login_expires_and_is_forgotten_with_the_next(database):
     await add(database)
-    _, token = await enter(database, settings=Settings(login_minutes=0.01))
+    _, token = await enter(database, settings=Settings(login_minutes=10))
+    [(lasts,)] = await rows(database, "SELECT expires_at - created_at FROM login_session")
+    assert lasts == timedelta(minutes=10)
     assert await user_of_token(database, token)
-    await asyncio.sleep(0.7)
+    await rows(database, "UPDATE login_session SET expires_at = now() RETURNING id")
     assert await user_of_token(database, token) is None
     await enter(database)
     assert await rows(database, "SELECT count(*) FROM login_session") == [(1,)]
@@ -105,6 +111,51 @@ async def test_another_password_or_role_ends_the_logins(database):
         assert await user_of_token(database, token) is None
         await change_user(database, ana.id, password=PASSWORD)
     assert (await users_of(database))[0].roles == ["user"]
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [{"roles": ["user"]}, {"email": "new@example.org"}, {"username": "anna"}],
+    ids=lambda each: next(iter(each)),
+)
+async def test_a_new_password_leaves_what_changes_while_it_is_hashed(database, monkeypatch, meanwhile):
+    ana = await add(database)
+    hashing = tasks.users._hashing
+
+    async def hash_slowly(work):
+        monkeypatch.undo()
+        await change_user(database, ana.id, **meanwhile)
+        return await hashing(work)
+
+    monkeypatch.setattr("tasks.users._hashing", hash_slowly)
+    changed = await change_user(database, ana.id, password=OTHER)
+    kept = {"username": "ana", "email": "ana@example.org", "roles": ["admin"]} | meanwhile
+    assert {name: getattr(changed, name) for name in kept} == kept
+    [user] = await users_of(database)
+    assert {name: getattr(user, name) for name in kept} == kept
+    assert await enter(database, user.username, OTHER)
+
+
+async def test_a_login_that_meets_the_change_of_its_password_ends_with_it(database, monkeypatch):
+    ana = await add(database)
+    opening, is_read, may_go_on = store.open_login, asyncio.Event(), asyncio.Event()
+
+    async def open_slowly(*given):
+        is_read.set()
+        await may_go_on.wait()
+        await opening(*given)
+
+    monkeypatch.setattr(store, "open_login", open_slowly)
+    login = asyncio.create_task(enter(database))
+    await is_read.wait()
+    change = asyncio.create_task(change_user(database, ana.id, password=OTHER))
+    await asyncio.wait(
+        {change, asyncio.create_task(until_somebody_waits(database))}, return_when="FIRST_COMPLETED"
+    )
+    may_go_on.set()
+    _, token = await login
+    await change
+    assert await user_of_token(database, token) is None
 
 
 async def test_a_user_that_is_removed_is_out(database):
