@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +15,10 @@ from models.store.bookings import details_by_reference, leave, unknown_booking
 from models.store.story import story
 from models.tables import Booking, utc_now
 from tasks.reservation import reserve_seat
-from ui.api.parts import DatabaseHere, SettingsHere, refusals
+from ui.api.parts import DatabaseHere, SettingsHere, checked_reference, refusals
 from ui.api.progress import booking_created, booking_status
 from ui.api.schemas import BookingCreated, BookingRequest, BookingStatus
 from ui.api.wishes import CheckedRoute, refuse_wrong_fields
-
-_REFERENCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 router = APIRouter(prefix="/api/v1", tags=["bookings"], route_class=CheckedRoute)
 
@@ -62,7 +59,7 @@ async def book(
 async def follow(reference: str, settings: SettingsHere, database: DatabaseHere) -> BookingStatus:
     """Return where a booking is: the steps taken, the way in when it is ready, the time that is left."""
     async with database.transaction() as session:
-        found = await story(session, _checked(reference))
+        found = await story(session, checked_reference(reference, unknown_booking))
     return booking_status(found, settings, utc_now())
 
 
@@ -73,7 +70,7 @@ async def end(reference: str, settings: SettingsHere, database: DatabaseHere) ->
     A booking that is being ended, or has ended, stays as it is.
     """
     async with database.transaction() as session:
-        await leave(session, _checked(reference), utc_now())
+        await leave(session, checked_reference(reference, unknown_booking), utc_now())
         found = await story(session, reference)
     return booking_status(found, settings, utc_now())
 
@@ -87,16 +84,9 @@ async def end(reference: str, settings: SettingsHere, database: DatabaseHere) ->
 async def fetch_work(reference: str, settings: SettingsHere, database: DatabaseHere) -> FileResponse:
     """Return a zip of what the student did, from the end of the session for as long as it is kept."""
     async with database.transaction() as session:
-        found = await details_by_reference(session, _checked(reference))
+        found = await details_by_reference(session, checked_reference(reference, unknown_booking))
     path = _kept_work(found.booking, settings)
     return FileResponse(path, media_type="application/zip", filename=f"{found.workshop.key}.zip")
-
-
-def _checked(reference: str) -> str:
-    """Return a reference that could be one; what can't be is answered like one that isn't."""
-    if not _REFERENCE.fullmatch(reference):
-        raise unknown_booking()
-    return reference
 
 
 def _kept_work(booking: Booking, settings: Settings) -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from models.errors import Refused
 from models.settings import Settings
 from models.store.badges import Holders
 from models.store.database import Database
@@ -43,6 +45,9 @@ SettingsHere = Annotated[Settings, Depends(_settings)]
 DatabaseHere = Annotated[Database, Depends(_database)]
 HoldersHere = Annotated[Lasting[Holders], Depends(_holders)]
 PopularityHere = Annotated[Popularity, Depends(_popularity)]
+
+# What names a booking, a place in a line, a webhook or a message.
+REFERENCE = "^[A-Za-z0-9_-]{16,64}$"
 
 _EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
     "workshop_unknown": (
@@ -147,6 +152,13 @@ _EXAMPLES: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
 }
 _PROBLEM_SCHEMA = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _WITH_RETRY = {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+
+
+def checked_reference(reference: str, unknown: Callable[[], Refused]) -> str:
+    """Return a reference that could be one; what can't be is refused as one that names nothing."""
+    if not re.fullmatch(REFERENCE, reference):
+        raise unknown()
+    return reference
 
 
 def refusals(*reasons: str) -> dict[int | str, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
@@ -16,12 +15,10 @@ from models.store.waiting import Place, leave_line, place, place_by_id, unknown_
 from models.tables import utc_now
 from tasks.reservation import join_waiting, take_offered_seat
 from ui.api.own_schemas import WaitingPlace, WaitingRequest
-from ui.api.parts import DatabaseHere, SettingsHere, refusals
+from ui.api.parts import DatabaseHere, SettingsHere, checked_reference, refusals
 from ui.api.progress import booking_created, email_hint
 from ui.api.schemas import BookingCreated
 from ui.api.wishes import CheckedRoute, refuse_wrong_fields
-
-_REFERENCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 # How often a page asks again, in seconds, and at least how often while an offer lasts.
 _POLL_MOST, _POLLS_AN_OFFER = 15.0, 20
@@ -68,7 +65,7 @@ async def follow_place(reference: str, settings: SettingsHere, database: Databas
     """Return where somebody who waits is in the line, and whether a seat is offered."""
     now = utc_now()
     async with database.transaction() as session:
-        found = await place(session, _checked(reference), settings.hour_seconds, now)
+        found = await place(session, checked_reference(reference, unknown_place), settings.hour_seconds, now)
     return waiting_place(found, settings, now)
 
 
@@ -77,7 +74,7 @@ async def leave_place(reference: str, settings: SettingsHere, database: Database
     """Give up a place in the line, or an offer; what is over stays as it is."""
     now = utc_now()
     async with database.transaction() as session:
-        await leave_line(session, _checked(reference), now)
+        await leave_line(session, checked_reference(reference, unknown_place), now)
         found = await place(session, reference, settings.hour_seconds, now)
     return waiting_place(found, settings, now)
 
@@ -103,7 +100,7 @@ async def take(
 
     Whoever has another booking at the moment has to end it first. The offer is kept until its end meanwhile.
     """
-    booking = await take_offered_seat(database, settings, _checked(reference))
+    booking = await take_offered_seat(database, settings, checked_reference(reference, unknown_place))
     async with database.transaction() as session:
         found = await place(session, reference, settings.hour_seconds, utc_now())
     created = booking_created(booking, found.workshop.key, settings)
@@ -134,10 +131,3 @@ def waiting_place(found: Place, settings: Settings, now: datetime) -> WaitingPla
             else None,
         }
     )
-
-
-def _checked(reference: str) -> str:
-    """Return a reference that could be one; what can't be is answered like one that isn't."""
-    if not _REFERENCE.fullmatch(reference):
-        raise unknown_place()
-    return reference

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -21,8 +20,6 @@ from models.rules.scopes import Scope, key_digest
 from models.store.partners import open_key, unknown_key
 from models.tables import utc_now
 from ui.api.parts import DatabaseHere, refusals
-
-REFERENCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 _bearer = HTTPBearer(
     scheme_name="partner key",

@@ -19,8 +19,8 @@ from models.tables import utc_now
 from tasks.reservation import reserve_partners_seat
 from ui.api import schemas
 from ui.api.partner_schemas import PartnerBooking, PartnerBookingPage, PartnerBookingRequest
-from ui.api.partners.access import REFERENCE, BookingsReader, BookingsWriter, partner_answers
-from ui.api.parts import DatabaseHere, SettingsHere
+from ui.api.partners.access import BookingsReader, BookingsWriter, partner_answers
+from ui.api.parts import REFERENCE, DatabaseHere, SettingsHere, checked_reference
 from ui.api.progress import completion, status_url
 from ui.api.wishes import CheckedRoute, refuse_wrong_fields
 
@@ -33,9 +33,7 @@ IdempotencyKey = Annotated[
         examples=["5fb1b7c6-6e4a-4a39-9f9c-0d2f1b8d3a52"],
     ),
 ]
-Cursor = Annotated[
-    str | None, Query(description="next_cursor of the page before.", pattern="^[A-Za-z0-9_-]{16,64}$")
-]
+Cursor = Annotated[str | None, Query(description="next_cursor of the page before.", pattern=REFERENCE)]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most.")]
 
 router = APIRouter(prefix="/api/v1/partner", tags=["partners"], route_class=CheckedRoute)
@@ -128,7 +126,8 @@ async def read_booking(
 ) -> PartnerBooking:
     """Return one of your bookings."""
     async with database.transaction() as session:
-        return _shown(await partners_booking(session, known_id(partner.id), _checked(reference)), settings)
+        named = checked_reference(reference, unknown_booking)
+        return _shown(await partners_booking(session, known_id(partner.id), named), settings)
 
 
 @router.delete("/bookings/{reference}", responses=partner_answers(HTTPStatus.OK, "booking_unknown"))
@@ -138,16 +137,10 @@ async def end_booking(
     """End one of your bookings: the password stops working at once. One that is over stays as it is."""
     key_id = known_id(partner.id)
     async with database.transaction() as session:
-        await partners_booking(session, key_id, _checked(reference))
+        await partners_booking(session, key_id, checked_reference(reference, unknown_booking))
         session.expire_all()  # what was read without a lock may have changed
         await leave(session, reference, utc_now())
         return _shown(await partners_booking(session, key_id, reference), settings)
-
-
-def _checked(reference: str) -> str:
-    if not REFERENCE.fullmatch(reference):
-        raise unknown_booking()
-    return reference
 
 
 def _shown(found: PartnersBooking, settings: Settings) -> PartnerBooking:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Header, Response
 from models import door_tables
 from models.rules.webhooks import WebhookEvent, webhook_secret
 from models.store.bookings import known_id
+from models.store.database import Session
 from models.store.webhooks import (
     deliveries_of,
     repeat_delivery,
@@ -31,9 +32,9 @@ from ui.api.partner_schemas import (
     WebhookMessage,
     WebhookRequest,
 )
-from ui.api.partners.access import REFERENCE, WebhooksWriter, partner_answers
+from ui.api.partners.access import WebhooksWriter, partner_answers
 from ui.api.partners.bookings import Cursor, Limit
-from ui.api.parts import DatabaseHere, SettingsHere
+from ui.api.parts import DatabaseHere, SettingsHere, checked_reference
 from ui.api.wishes import CheckedRoute, refuse_wrong_fields
 
 _BODY = ("input_wrong", "request_malformed", "request_too_large")
@@ -94,7 +95,7 @@ async def list_webhooks(partner: WebhooksWriter, database: DatabaseHere) -> Webh
 async def read_webhook(reference: str, partner: WebhooksWriter, database: DatabaseHere) -> Webhook:
     """Return one of your webhooks."""
     async with database.transaction() as session:
-        return _shown(await webhook_of(session, known_id(partner.id), _checked(reference)))
+        return _shown(await _locked(session, partner, reference))
 
 
 @router.patch("/webhooks/{reference}", responses=partner_answers(HTTPStatus.OK, "webhook_unknown", *_BODY))
@@ -108,7 +109,7 @@ async def change_webhook(
     """Change a webhook's address or events, or switch it off and on; what waits for it goes on then."""
     refuse_wrong_fields(wish.model_dump(), settings)
     async with database.transaction() as session:
-        webhook = await webhook_of(session, known_id(partner.id), _checked(reference))
+        webhook = await _locked(session, partner, reference)
         webhook.url = wish.url or webhook.url
         webhook.events = list(_events(wish.events)) if wish.events else webhook.events
         if wish.is_enabled is not None:
@@ -124,7 +125,7 @@ async def change_webhook(
 async def remove_webhook(reference: str, partner: WebhooksWriter, database: DatabaseHere) -> None:
     """Remove a webhook, with what waits for it."""
     async with database.transaction() as session:
-        await session.delete(await webhook_of(session, known_id(partner.id), _checked(reference)))
+        await session.delete(await _locked(session, partner, reference))
 
 
 @router.get(
@@ -140,7 +141,7 @@ async def list_deliveries(
 ) -> DeliveryPage:
     """Return what a webhook was to be told, newest first, a page at a time, and what came of it."""
     async with database.transaction() as session:
-        webhook = await webhook_of(session, known_id(partner.id), _checked(reference))
+        webhook = await _locked(session, partner, reference)
         found = await deliveries_of(session, webhook, after=cursor or "", limit=limit + 1)
     shown = [_shown_delivery(each) for each in found[:limit]]
     return DeliveryPage(deliveries=shown, next_cursor=shown[-1].reference if len(found) > limit else None)
@@ -156,16 +157,13 @@ async def retry_delivery(
 ) -> Delivery:
     """Have a message delivered now, also one that was delivered or given up; its webhook-id stays the same."""
     async with database.transaction() as session:
-        webhook = await webhook_of(session, known_id(partner.id), _checked(reference))
-        if not REFERENCE.fullmatch(delivery):
-            raise unknown_delivery()
-        return _shown_delivery(await repeat_delivery(session, webhook, delivery, utc_now()))
+        webhook = await _locked(session, partner, reference)
+        message = checked_reference(delivery, unknown_delivery)
+        return _shown_delivery(await repeat_delivery(session, webhook, message, utc_now()))
 
 
-def _checked(reference: str) -> str:
-    if not REFERENCE.fullmatch(reference):
-        raise unknown_webhook()
-    return reference
+async def _locked(session: Session, partner: door_tables.ApiKey, reference: str) -> door_tables.Webhook:
+    return await webhook_of(session, known_id(partner.id), checked_reference(reference, unknown_webhook))
 
 
 def _events(names: Sequence[str]) -> list[WebhookEvent]:
