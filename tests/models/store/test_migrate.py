@@ -1,10 +1,15 @@
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import psycopg
 import pytest
 from alembic import command
 from sqlalchemy import create_engine
 
+from models.errors import StepFailed
+from models.store import migrate
 from models.store.migrate import alembic_config, upgrade
 
 pytestmark = pytest.mark.integration
@@ -58,6 +63,82 @@ def test_the_release_before_goes_on_writing_rows_while_it_is_replaced(postgres):
     tables = {table for table, _ in known}
     needed = [name for name, is_needed in _columns(url).items() if is_needed]
     assert [name for name in needed if name[0] in tables and name not in known] == []
+
+
+@pytest.fixture
+def used_before(postgres):
+    """Yield the address of a database with the tables and a workshop of the release before."""
+    name = f"used_before_{uuid4().hex}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url = postgres.url.rsplit("/", 1)[0] + f"/{name}"
+    with create_engine(url.replace("postgresql://", "postgresql+psycopg://")).begin() as connection:
+        command.upgrade(alembic_config(connection), BEFORE)
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO workshop (key, title, description, active, capacity, priority, seat_first, seat_last,"
+            " duration_hours, needs_reset, varies_password, ldap, beta, category, presenter, presenter_role,"
+            " avatar, image, badge_image, replay_id, replay_link, session_type, source, content_digest,"
+            " created_at, updated_at) VALUES ('WKSHP-One', '', '', true, 1, 1, 1, 1, 1, false, false, false,"
+            " false, '{}', '', '', '', '', '', 0, '', '', '', '', now(), now())"
+        )
+    return url
+
+
+def test_a_platform_in_use_is_upgraded_and_nothing_of_it_fails(used_before):
+    is_upgraded = threading.Event()
+
+    def reserve():
+        """Use the tables as reservations do, until the new release is there and for a moment more."""
+        done = 0
+        with psycopg.connect(used_before) as connection:
+            while done < 20 or not is_upgraded.is_set():
+                with connection.transaction():
+                    connection.execute(
+                        "SELECT key FROM workshop WHERE capacity > (SELECT count(*) FROM booking) AND EXISTS"
+                        " (SELECT FROM seat s JOIN backend b ON b.id = s.backend_id WHERE s.number >= seat_first)"
+                    )
+                    connection.execute("SELECT id FROM workshop WHERE key = 'WKSHP-One' FOR UPDATE")
+                    time.sleep(0.01)
+                    connection.execute("SELECT b.id FROM booking b JOIN seat s ON s.id = b.seat_id")
+                    connection.execute("SELECT 1 FROM mail LIMIT 1")
+                    connection.execute("UPDATE workshop SET priority = priority + 1")
+                done += 1
+        return done
+
+    with ThreadPoolExecutor(4) as pool:
+        students = [pool.submit(reserve) for _ in range(4)]
+        time.sleep(0.3)
+        try:
+            upgrade(used_before)
+        finally:
+            is_upgraded.set()
+        done = sum(student.result() for student in students)
+    with psycopg.connect(used_before) as connection:
+        assert connection.execute("SELECT priority, readme FROM workshop").fetchone() == (1 + done, "")
+
+
+def test_a_table_that_is_never_free_is_told_and_nothing_has_changed(used_before, monkeypatch):
+    monkeypatch.setattr(migrate, "_PATIENCE_SECONDS", 1.0)
+    before = _columns(used_before)
+    with psycopg.connect(used_before) as reader:
+        reader.execute("SELECT 1 FROM mail")
+        with pytest.raises(StepFailed) as failure:
+            upgrade(used_before)
+        with psycopg.connect(used_before) as other:
+            other.execute("UPDATE workshop SET priority = 2")
+    assert failure.value.reason == "database_in_use"
+    assert _columns(used_before) == before
+    upgrade(used_before)
+    assert _columns(used_before) != before
+
+
+def test_what_is_upgraded_already_is_not_locked(postgres, monkeypatch):
+    monkeypatch.setattr(migrate, "_PATIENCE_SECONDS", 0.0)
+    url = postgres.new_database()
+    with psycopg.connect(url) as reader:
+        reader.execute("SELECT 1 FROM mail")
+        upgrade(url)
 
 
 def _columns(url: str) -> dict[tuple[str, str], bool]:
