@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from models.door_tables import WebhookDelivery
-from models.rules.booking import FINAL_STATES
+from models.rules.booking import FINAL_STATES, MailKind
 from models.rules.waiting import WaitingState
 from models.store.free_seats import is_free
 from models.tables import Backend, Booking, Mail, Seat, WaitingEntry
@@ -92,31 +91,34 @@ async def booking_figures(session: AsyncSession, limits: Sequence[float]) -> Boo
 
 
 async def mail_figures(session: AsyncSession) -> dict[tuple[str, ...], int]:
-    """Return how many mails there are by kind and by what became of them: sent, given_up or promised."""
-    return await _counts(
-        session, col(Mail.kind), _fate(col(Mail.sent_at), col(Mail.given_up_at), "sent", "promised")
+    """Return how many mails there are, 0 included, by kind and by what became of them.
+
+    They are sent, promised, given_up, or dropped with a student who was forgotten.
+    """
+    fate = case(
+        (col(Mail.sent_at).is_not(None), literal("sent")),
+        (col(Mail.given_up_at).is_(None), literal("promised")),
+        (col(Mail.attempts) == 0, literal("dropped")),
+        else_=literal("given_up"),
     )
+    none = {(kind.value, each): 0 for kind in MailKind for each in ("sent", "promised", "dropped", "given_up")}
+    return none | await _counts(session, col(Mail.kind), fate)
 
 
 async def webhook_figures(session: AsyncSession) -> dict[tuple[str, ...], int]:
     """Return how many webhook deliveries there are, by event and whether delivered, given_up or promised."""
-    table = WebhookDelivery
-    fate = _fate(col(table.delivered_at), col(table.given_up_at), "delivered", "promised")
-    return await _counts(session, col(table.event), fate)
+    fate = case(
+        (col(WebhookDelivery.delivered_at).is_not(None), literal("delivered")),
+        (col(WebhookDelivery.given_up_at).is_not(None), literal("given_up")),
+        else_=literal("promised"),
+    )
+    return await _counts(session, col(WebhookDelivery.event), fate)
 
 
 async def waiting_figures(session: AsyncSession) -> dict[str, int]:
     """Return how many places in lines there ever were, by state."""
     rows = await session.execute(select(col(WaitingEntry.state), func.count()).group_by(col(WaitingEntry.state)))
     return dict(rows.tuples().all())
-
-
-def _fate(done: Mapped[Any], given_up: Mapped[Any], done_word: str, open_word: str) -> ColumnElement[str]:
-    return case(
-        (done.is_not(None), literal(done_word)),
-        (given_up.is_not(None), literal("given_up")),
-        else_=literal(open_word),
-    )
 
 
 async def _counts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -79,11 +79,7 @@ async def settle_ended(session: AsyncSession, booking_id: int, now: datetime) ->
 
 async def _erase_traces(session: AsyncSession, booking_ids: list[int], now: datetime) -> None:
     """Let no mail go out for bookings of somebody who is forgotten, and no work of them be kept."""
-    mails = col(Mail.booking_id).in_(booking_ids)
-    await session.execute(update(Mail).where(mails).values(failure=""))
-    await session.execute(
-        update(Mail).where(mails, col(Mail.sent_at).is_(None)).values(given_up_at=now, lease_owner=None)
-    )
+    await _drop_mails(session, col(Mail.booking_id).in_(booking_ids), now)
     # What a mail server or a machine said may hold an address.
     await session.execute(
         update(BookingLog)
@@ -102,13 +98,19 @@ async def _erase_traces(session: AsyncSession, booking_ids: list[int], now: date
     )
 
 
-async def _leave_lines(session: AsyncSession, email_key: str, nobody: str, now: datetime) -> None:
-    entries = select(col(WaitingEntry.id)).where(col(WaitingEntry.email_key) == email_key)
+async def _drop_mails(session: AsyncSession, mails: ColumnElement[bool], now: datetime) -> None:
+    """Erase what mail servers said, and let no mail go out that waits; figures know it by having no attempts."""
+    await session.execute(update(Mail).where(mails).values(failure=""))
     await session.execute(
         update(Mail)
-        .where(col(Mail.waiting_entry_id).in_(entries), col(Mail.sent_at).is_(None))
-        .values(given_up_at=now, lease_owner=None, failure="")
+        .where(mails, col(Mail.sent_at).is_(None), col(Mail.given_up_at).is_(None))
+        .values(given_up_at=now, lease_owner=None, attempts=0)
     )
+
+
+async def _leave_lines(session: AsyncSession, email_key: str, nobody: str, now: datetime) -> None:
+    entries = select(col(WaitingEntry.id)).where(col(WaitingEntry.email_key) == email_key)
+    await _drop_mails(session, col(Mail.waiting_entry_id).in_(entries), now)
     left = await session.execute(
         update(WaitingEntry)
         .where(col(WaitingEntry.email_key) == email_key, col(WaitingEntry.state).in_(_IN_LINE))

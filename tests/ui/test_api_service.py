@@ -189,6 +189,9 @@ async def test_health_tells_what_waits(shop, client):
     await shop.rows("UPDATE mail SET created_at = now() - interval '1 hour'")
     health = client.health()
     assert (health.status, health.parts["engine"].ok, health.parts["mail"].ok) == ("degraded", True, False)
+    await shop.rows("UPDATE mail SET given_up_at = now()")
+    mail = client.health().parts["mail"]
+    assert (mail.ok, mail.seconds) == (True, 0)
 
 
 async def test_health_tells_that_no_engine_runs(shop, client):

@@ -74,7 +74,7 @@ async def read_metrics(request: Request, settings: SettingsHere, database: Datab
             *_lags(await backlog(session, utc_now())),
             _singles(
                 "wod_backend_well",
-                "Whether a backend's seats are all there.",
+                "Whether a backend's seats are all there, and its hub answers.",
                 "backend",
                 {each.name: int(each.is_well) for each in await backend_conditions(session)},
             ),
