@@ -135,8 +135,8 @@ async def test_nobody_reaches_the_webhooks_of_others(partner, other):
 
 async def test_a_key_has_ten_webhooks(partner):
     wish = WebhookRequest(url=URL, events=["booking.reserved"])
-    for _ in range(10):
-        partner.add_webhook(wish)
+    made = [partner.add_webhook(wish).reference for _ in range(10)]
+    assert [each.reference for each in partner.webhooks()] == made
     assert refusal(partner.add_webhook, wish) == "too_many_webhooks"
 
 

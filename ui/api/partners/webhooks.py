@@ -86,7 +86,7 @@ async def add_webhook(
 
 @router.get("/webhooks", responses=partner_answers(HTTPStatus.OK))
 async def list_webhooks(partner: WebhooksWriter, database: DatabaseHere) -> WebhookList:
-    """Return your webhooks."""
+    """Return your webhooks, oldest first: ten at most."""
     async with database.transaction() as session:
         return WebhookList(webhooks=[_shown(each) for each in await webhooks_of(session, known_id(partner.id))])
 
