@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -23,10 +23,13 @@ from models.store.reservations import (
     lock_offered_workshop,
     lock_seat_for_others,
 )
-from models.tables import Booking, WaitingEntry, Workshop
+from models.tables import Booking, Mail, WaitingEntry, Workshop
 
 _FINAL = [state.value for state in FINAL_STATES]
 _IN_LINE = [state.value for state in IN_LINE]
+
+# Whoever joins and leaves in turn, for somebody else's address, has one mail sent there in this time.
+_WRITTEN_AGAIN_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ async def join_line(
     session: AsyncSession, wish: Reservation, now: datetime, *, limit: int, hour_seconds: float
 ) -> WaitingEntry:
     """Put a student at the end of a workshop's line, and promise the mail that says so.
+
+    Whoever had this mail within the last hour gets no other one: its link to the own page shows the new place.
 
     Raises:
         Refused: workshop_unknown, workshop_inactive; already_booked, when the student is in this workshop;
@@ -71,7 +76,8 @@ async def join_line(
     )
     session.add(entry)
     await session.flush()
-    promise_waiting_mail(session, known_id(entry.id), MailKind.WAITING, now)
+    if not await _was_written_to(session, workshop, wish.email_key, now - _WRITTEN_AGAIN_AFTER):
+        promise_waiting_mail(session, known_id(entry.id), MailKind.WAITING, now)
     await announce_seats(session)
     return entry
 
@@ -208,6 +214,24 @@ async def _refuse_second_place(session: AsyncSession, workshop: Workshop, email_
             "This e-mail address is in the line already. The mail about it has a link to its place.",
             reason="already_waiting",
         )
+
+
+async def _was_written_to(session: AsyncSession, workshop: Workshop, email_key: str, since: datetime) -> bool:
+    """Tell whether an address was promised a mail about its place in this line, one that was not given up."""
+    return bool(
+        await session.scalar(
+            select(
+                exists().where(
+                    col(Mail.waiting_entry_id) == col(WaitingEntry.id),
+                    col(Mail.kind) == MailKind.WAITING,
+                    col(Mail.created_at) > since,
+                    col(Mail.given_up_at).is_(None),
+                    col(WaitingEntry.workshop_id) == workshop.id,
+                    col(WaitingEntry.email_key) == email_key,
+                )
+            )
+        )
+    )
 
 
 async def _line_full(session: AsyncSession, workshop: Workshop, hour_seconds: float, now: datetime) -> Refused:

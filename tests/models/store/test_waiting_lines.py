@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 from store_samples import (
     attend,
     full_workshop,
@@ -21,7 +22,7 @@ from models.rules.booking import MailKind
 from models.store.bookings import leave
 from models.store.catalog import retire_workshops_except
 from models.store.waiting import close_lines_of_retired, leave_line, place, places_of
-from models.tables import utc_now
+from models.tables import Mail, utc_now
 
 pytestmark = pytest.mark.integration
 
@@ -58,6 +59,33 @@ async def test_one_address_joins_once_whatever_arrives_together(database):
     outcomes = await asyncio.gather(*(try_to_join() for _ in range(10)))
     assert sum(isinstance(each, int) for each in outcomes) == 1
     assert {each for each in outcomes if not isinstance(each, int)} == {"already_waiting"}
+
+
+async def test_joining_and_leaving_in_turn_sends_one_mail_an_hour(database):
+    await full_workshop(database)
+    await offer(database, "WKSHP-Two", seats=(1, 1))
+
+    async def told(number=1, key="WKSHP-One"):
+        entry = await join(database, number, key)
+        async with database.transaction() as session:
+            await leave_line(session, entry.reference, utc_now())
+        return await mails_of(database, entry)
+
+    assert [await told() for _ in range(4)] == [[MailKind.WAITING], [], [], []]
+    assert await told(number=2) == [MailKind.WAITING]
+    assert await told(key="WKSHP-Two") == [MailKind.WAITING]
+    async with database.transaction() as session:
+        await session.execute(update(Mail).values(created_at=Mail.created_at - timedelta(hours=1)))
+    assert [await told() for _ in range(2)] == [[MailKind.WAITING], []]
+
+
+async def test_who_left_before_the_mail_went_out_is_written_to_about_the_next_place(database):
+    await full_workshop(database)
+    first = await join(database, 1)
+    async with database.transaction() as session:
+        await leave_line(session, first.reference, utc_now())
+        await session.execute(update(Mail).where(Mail.waiting_entry_id == first.id).values(given_up_at=utc_now()))
+    assert await mails_of(database, await join(database, 1)) == [MailKind.WAITING]
 
 
 @pytest.mark.parametrize("is_offered", [False, True])
