@@ -106,11 +106,11 @@ async def mail_figures(session: AsyncSession) -> dict[tuple[str, ...], int]:
 
 
 async def webhook_figures(session: AsyncSession) -> dict[tuple[str, ...], int]:
-    """Return how many webhook deliveries there are, by event and whether delivered, given_up or promised."""
+    """Return how many webhook deliveries of the last 30 days there are, by event and state, as partners see it."""
     fate = case(
         (col(WebhookDelivery.delivered_at).is_not(None), literal("delivered")),
         (col(WebhookDelivery.given_up_at).is_not(None), literal("given_up")),
-        else_=literal("promised"),
+        else_=literal("pending"),
     )
     return await _counts(session, col(WebhookDelivery.event), fate)
 

@@ -7,6 +7,7 @@ from partner_samples import add_key, receiver
 
 from models.rules.booking import BookingEvent
 from models.rules.webhooks import WebhookEvent, webhook_secret
+from models.store.figures import webhook_figures
 from tasks.adapters.smtp import Mailer
 from tasks.adapters.webhooks import WebhookSender
 from tasks.partner_deliveries import deliver, next_delivery
@@ -48,6 +49,11 @@ def refusal(call, *arguments):
     return refused.value.reason
 
 
+async def figures(shop):
+    async with shop.database.transaction() as session:
+        return await webhook_figures(session)
+
+
 async def test_a_webhook_from_its_first_day_to_its_last(partner, settings):
     made = partner.add_webhook(WebhookRequest(url=URL, events=["booking.ended", "booking.ready"]))
     assert made.secret == webhook_secret(settings.secret("link_key"), made.reference)
@@ -74,6 +80,7 @@ async def test_messages_are_shown_with_what_came_of_them_and_sent_again(shop, pa
         (waiting,) = partner.deliveries(made.reference).deliveries
         assert (waiting.state, waiting.attempts, waiting.booking) == ("pending", 0, booking.reference)
         assert waiting.next_attempt_at is not None
+        assert await figures(shop) == {("booking.reserved", waiting.state): 1}
         told.answers = [503]
         await deliver(platform, sender, await next_delivery(platform))
         (failed,) = partner.deliveries(made.reference).deliveries
@@ -83,6 +90,7 @@ async def test_messages_are_shown_with_what_came_of_them_and_sent_again(shop, pa
         (taken,) = partner.deliveries(made.reference).deliveries
         assert (taken.state, taken.status, taken.attempts, taken.failure) == ("delivered", 204, 2, "")
         assert taken.next_attempt_at is None
+        assert await figures(shop) == {("booking.reserved", taken.state): 1}
         partner.retry_delivery(made.reference, taken.reference)
         await deliver(platform, sender, await next_delivery(platform))
         assert [each.headers["webhook-id"] for each in told.messages] == [taken.reference] * 3
