@@ -75,7 +75,7 @@ class RememberedAnswer(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     api_key_id: int = Field(foreign_key="api_key.id")
     idempotency_key: str
-    request_digest: str = Field(description="SHA-256 of what was asked; another request may not use the key.")
+    request_digest: str = Field(description="SHA-256 of what was asked, empty once its student is forgotten.")
     booking_id: int = Field(foreign_key="booking.id", description="The booking that was made.")
     created_at: datetime = moment(default_factory=utc_now, index=True)
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.door_tables import Feedback, PartnerBooking
+from models.door_tables import Feedback, PartnerBooking, RememberedAnswer
 from models.rules.booking import FINAL_STATES, BookingState
 from models.rules.waiting import IN_LINE, WaitingState
 from models.store.badges import award_earned_badges
@@ -95,6 +95,10 @@ async def _erase_traces(session: AsyncSession, booking_ids: list[int], now: date
         update(PartnerBooking)
         .where(col(PartnerBooking.booking_id).in_(booking_ids))
         .values(partner_user="", return_url="")
+    )
+    # What was asked can be guessed from its digest. The row stays: asked again, the request books nobody anew.
+    await session.execute(
+        update(RememberedAnswer).where(col(RememberedAnswer.booking_id).in_(booking_ids)).values(request_digest="")
     )
 
 

@@ -5,10 +5,12 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
+from partner_samples import add_key
+from partner_samples import book as book_as_user
 from sqlalchemy import or_, select, text, update
 from store_samples import attend, book, full_workshop, join, offer, open_session, outcome, release, wish
 
-from models.door_tables import ApiKey, PartnerBooking
+from models.door_tables import ApiKey, PartnerBooking, RememberedAnswer
 from models.errors import Refused, Stale
 from models.rules.badges import earns_badge
 from models.rules.booking import BookingEvent, BookingState, MailKind
@@ -332,6 +334,20 @@ async def test_nothing_tells_who_a_forgotten_student_was_and_counts_stay(databas
         with pytest.raises(Refused) as refusal:
             await badge_named(session, code)
         assert refusal.value.reason == "badge_withdrawn"
+
+
+async def test_what_a_partner_asked_for_a_forgotten_student_is_not_done_again(database):
+    await offer(database)
+    key_id, _ = await add_key(database)
+    booking = await book_as_user(database, key_id, idempotency_key="order-1")
+    async with database.transaction() as session:
+        await forget_student(session, booking.email_key, utc_now())
+        assert list(await session.scalars(select(RememberedAnswer.request_digest))) == [""]
+    with pytest.raises(Refused) as refusal:
+        await book_as_user(database, key_id, idempotency_key="order-1")
+    assert refusal.value.reason == "idempotency_key_reused"
+    async with database.transaction() as session:
+        assert len(list(await session.scalars(select(Booking)))) == 1
 
 
 async def test_a_session_under_way_is_ended_first_and_thanked_for_to_nobody(database):
