@@ -17,6 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from models.rules.links import origin_of
 from models.settings import Settings, load_settings
 from models.store.badges import badge_holders
+from models.store.catalog import popular_workshops
 from models.store.database import Database
 from ui.api import (
     badges,
@@ -40,7 +41,6 @@ from ui.api.partners import bookings as partner_bookings
 from ui.api.partners import webhooks as partner_webhooks
 from ui.api.partners.access import KeyLimiter
 from ui.api.parts import problem_answers
-from ui.api.popularity import Popularity
 from ui.api.rates import Rates
 from ui.api.request_metrics import RequestMetrics
 
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = chosen
     app.state.key_limiter = KeyLimiter()
-    app.state.popularity = Popularity()
+    app.state.popular_workshops = Lasting(popular_workshops)
     app.state.badge_holders = Lasting(badge_holders)
     app.state.figures = Figures()
     app.state.request_metrics = RequestMetrics()

@@ -14,7 +14,6 @@ from models.settings import Settings
 from models.store.badges import Holders
 from models.store.database import Database
 from ui.api.lasting import Lasting
-from ui.api.popularity import Popularity
 from ui.api.schemas import Problem
 
 
@@ -33,9 +32,9 @@ async def _holders(request: Request) -> Lasting[Holders]:
     return holders
 
 
-async def _popularity(request: Request) -> Popularity:
-    popularity: Popularity = request.app.state.popularity
-    return popularity
+async def _popular(request: Request) -> Lasting[set[int]]:
+    popular: Lasting[set[int]] = request.app.state.popular_workshops
+    return popular
 
 
 # The tag of operations that answer as the existing system does, in shapes of their own.
@@ -44,7 +43,7 @@ COMPATIBLE = "existing system"
 SettingsHere = Annotated[Settings, Depends(_settings)]
 DatabaseHere = Annotated[Database, Depends(_database)]
 HoldersHere = Annotated[Lasting[Holders], Depends(_holders)]
-PopularityHere = Annotated[Popularity, Depends(_popularity)]
+PopularHere = Annotated[Lasting[set[int]], Depends(_popular)]
 
 # What names a booking, a place in a line, a webhook or a message.
 REFERENCE = "^[A-Za-z0-9_-]{16,64}$"

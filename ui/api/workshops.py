@@ -15,7 +15,7 @@ from models.store.availability import next_free_seats
 from models.store.bookings import known_id
 from models.store.catalog import Offer, offer, offers
 from models.tables import utc_now
-from ui.api.parts import DatabaseHere, PopularityHere, SettingsHere, refusals
+from ui.api.parts import DatabaseHere, PopularHere, SettingsHere, refusals
 from ui.api.schemas import Brand, Workshop, WorkshopDetails
 
 _NEW_FOR = timedelta(days=30)
@@ -31,22 +31,22 @@ router = APIRouter(prefix="/api/v1", tags=["workshops"])
 
 @router.get("/workshops", responses=refusals())
 async def list_workshops(
-    settings: SettingsHere, database: DatabaseHere, popularity: PopularityHere
+    settings: SettingsHere, database: DatabaseHere, popular_ids: PopularHere
 ) -> list[Workshop]:
     """Return the workshops that can be booked, by priority and title, with the seats that are free now."""
     async with database.transaction() as session:
-        found, popular = await offers(session), await popularity.ids(session)
+        found, popular = await offers(session), await popular_ids.get(session)
         free_at = await next_free_seats(session, _full(found), settings.hour_seconds, utc_now())
     return [_workshop(each, popular, free_at, settings) for each in found]
 
 
 @router.get("/workshops/{key}", responses=refusals("workshop_unknown"))
 async def read_workshop(
-    key: str, settings: SettingsHere, database: DatabaseHere, popularity: PopularityHere
+    key: str, settings: SettingsHere, database: DatabaseHere, popular_ids: PopularHere
 ) -> WorkshopDetails:
     """Return one workshop that can be booked, with its author's introduction."""
     async with database.transaction() as session:
-        found, popular = await offer(session, key), await popularity.ids(session)
+        found, popular = await offer(session, key), await popular_ids.get(session)
         free_at = await next_free_seats(session, _full([found]), settings.hour_seconds, utc_now())
     readme = _PICTURE_ADDRESS.sub(rf"\g<0>{settings.url('api')}", found.workshop.readme)
     return WorkshopDetails(

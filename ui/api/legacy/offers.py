@@ -11,12 +11,12 @@ from models.rules.roles import Right
 from models.store.catalog import offers
 from models.store.database import Database
 from models.store.records import listed_backends
+from ui.api.lasting import Lasting
 from ui.api.legacy.answers import Number, answers, compatible_router, said
 from ui.api.legacy.gate import needs
 from ui.api.legacy.rows import special_badges, workshop_row
 from ui.api.legacy.schemas import SpecialBadgeRow, WorkshopRow
-from ui.api.parts import DatabaseHere, PopularityHere
-from ui.api.popularity import Popularity
+from ui.api.parts import DatabaseHere, PopularHere
 
 _UNKNOWN = "Workshop Not Found"
 
@@ -26,11 +26,11 @@ router = compatible_router()
 @router.get("/workshops", responses=answers(fails=True))
 async def list_offered_workshops(
     database: DatabaseHere,
-    popularity: PopularityHere,
+    popular_ids: PopularHere,
     active: Annotated[bool | None, Query(description="False: none, since only those on offer are shown.")] = None,
 ) -> list[WorkshopRow]:
     """Return the workshops that can be booked, by priority and title; `capacity` is what is free now."""
-    return [] if active is False else await _rows(database, popularity)
+    return [] if active is False else await _rows(database, popular_ids)
 
 
 @router.get("/workshops/categories", responses=answers())
@@ -42,18 +42,18 @@ async def list_categories(database: DatabaseHere) -> list[str]:
 
 
 @router.get("/workshops/{id}", responses=answers(fails=True, texts={HTTPStatus.BAD_REQUEST: (_UNKNOWN,)}))
-async def read_offered_workshop(id: Number, database: DatabaseHere, popularity: PopularityHere) -> WorkshopRow:  # noqa: A002
+async def read_offered_workshop(id: Number, database: DatabaseHere, popular_ids: PopularHere) -> WorkshopRow:  # noqa: A002
     """Return one workshop that can be booked."""
-    for row in await _rows(database, popularity):
+    for row in await _rows(database, popular_ids):
         if row.id == id:
             return row
     raise said(HTTPStatus.BAD_REQUEST, _UNKNOWN)
 
 
 @router.get("/workshopsBeta", dependencies=[needs(Right.LOOK_AROUND)], responses=answers(right=Right.LOOK_AROUND))
-async def list_finished_workshops(database: DatabaseHere, popularity: PopularityHere) -> list[WorkshopRow]:
+async def list_finished_workshops(database: DatabaseHere, popular_ids: PopularHere) -> list[WorkshopRow]:
     """Return the workshops that can be booked and are not in a beta phase, as their authors say."""
-    return [row for row in await _rows(database, popularity) if not row.beta]
+    return [row for row in await _rows(database, popular_ids) if not row.beta]
 
 
 @router.get("/special-badges", responses=answers())
@@ -62,8 +62,8 @@ async def list_special_badges() -> list[SpecialBadgeRow]:
     return special_badges()
 
 
-async def _rows(database: Database, popularity: Popularity) -> list[WorkshopRow]:
+async def _rows(database: Database, popular_ids: Lasting[set[int]]) -> list[WorkshopRow]:
     async with database.transaction() as session:
         found, backends = await offers(session), await listed_backends(session)
-        popular = await popularity.ids(session)
+        popular = await popular_ids.get(session)
     return [workshop_row(each, backends, popular) for each in found]
