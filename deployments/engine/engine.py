@@ -43,7 +43,7 @@ _MAILS_A_SWEEP = 20
 
 # How long running work may go on after the stop: shorter than the supervisor's patience.
 _DRAIN_SECONDS = 6
-_ARCHIVES_SECONDS = 600
+_CLEARING_SECONDS = 600
 _LEFT_RUNS_SECONDS = 15
 _FEEDBACK_SECONDS = 60
 
@@ -82,7 +82,8 @@ class Engine:
             self._deliveries.run(),
             *self._attending.loops(),
             self._forever(self._operators.obey, LOOK_SECONDS),
-            self._forever(self._drop_archives, _ARCHIVES_SECONDS),
+            self._forever(self._drop_archives, _CLEARING_SECONDS),
+            self._forever(self._forget_deliveries, _CLEARING_SECONDS),
             self._forever(self._forward_feedback, _FEEDBACK_SECONDS),
             self._forever(self._close_left_runs, _LEFT_RUNS_SECONDS),
             *(self._start_servers() for _ in range(self._settings.prestart_limit)),
@@ -232,6 +233,8 @@ class Engine:
 
     async def _drop_archives(self) -> None:
         await drop_expired_archives()
+
+    async def _forget_deliveries(self) -> None:
         await forget_old_deliveries(self._platform)
 
     async def _forward_feedback(self) -> None:

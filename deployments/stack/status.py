@@ -21,7 +21,6 @@ from models.store.backends import BackendCondition, backend_conditions
 from models.store.condition import DATABASE_AWAY, TABLES_MISSING
 from models.store.database import Database
 
-SERVERS_OF_STUDENTS = "students"
 _SINGLE_USER = "jupyterhub-singleuser"
 
 
