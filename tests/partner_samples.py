@@ -25,13 +25,11 @@ from models.door_tables import ApiKey, Webhook
 from models.rules.scopes import KEY_PREFIX, Scope, key_digest
 from models.rules.webhooks import WebhookEvent
 from models.settings import Settings
-from models.store.backends import offer_backend, take_in_backends
-from models.store.catalog import save_workshop
 from models.store.database import Database
 from models.store.partners import PartnerWish, reserve_for_partner, save_key
 from models.store.reservations import Reservation
 from models.store.webhooks import save_webhook
-from models.tables import Backend, Booking, utc_now
+from models.tables import Booking, utc_now
 from tasks.adapters.smtp import Mailer
 from tasks.running_platform import Platform
 
@@ -112,27 +110,6 @@ def receiver(port: int = 0) -> Iterator[Receiver]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-async def offer_workshop(database: Database, key: str = "WKSHP-One") -> None:
-    """Put a workshop on offer, with forty seats."""
-    async with database.transaction() as session:
-        backend = Backend(name="be1", number=1, hub_url="http://hub", hub_api_url="http://hub/api")
-        await take_in_backends(session, [backend], {1: 40})
-        await offer_backend(session, 1, [f"student{number}" for number in range(1, 41)], utc_now())
-        row = {
-            "title": key,
-            "description": "",
-            "active": True,
-            "capacity": 40,
-            "priority": 1,
-            "seat_first": 1,
-            "seat_last": 40,
-            "duration_hours": 2.0,
-            "source": "/catalog",
-            "content_digest": "0",
-        }
-        await save_workshop(session, key, row, utc_now())
 
 
 async def add_key(

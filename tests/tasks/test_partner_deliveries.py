@@ -19,11 +19,11 @@ from partner_samples import (
     book,
     delivering,
     delivering_platform,
-    offer_workshop,
     receiver,
     wait_until_locked_out,
 )
 from sqlalchemy import text
+from store_samples import offer
 
 from models.errors import StepFailed
 from models.rules.booking import BookingEvent, BookingState
@@ -48,7 +48,7 @@ def platform(database, tmp_path):
 
 @pytest.fixture
 async def key_id(database):
-    await offer_workshop(database)
+    await offer(database)
     return (await add_key(database))[0]
 
 

@@ -9,7 +9,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from partner_samples import add_key, add_webhook, book, delivering, delivering_platform, offer_workshop, receiver
+from partner_samples import add_key, add_webhook, book, delivering, delivering_platform, receiver
+from store_samples import offer
 
 from models.errors import StepFailed
 from tasks.adapters.webhooks import WebhookSender
@@ -24,7 +25,7 @@ def platform(database, tmp_path):
 
 @pytest.fixture
 async def key_id(database):
-    await offer_workshop(database)
+    await offer(database)
     return (await add_key(database))[0]
 
 

@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from partner_samples import add_key, book, offer_workshop
+from partner_samples import add_key, book
 from sqlalchemy import func, select
+from store_samples import offer
 
 from models.door_tables import WebhookDelivery
 from models.rules.booking import BookingState
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 
 async def test_a_booking_moves_on_while_its_partner_deletes_a_webhook(database):
-    await offer_workshop(database)
+    await offer(database)
     key_id, _ = await add_key(database)
     async with database.transaction() as session:
         deleted, kept = [

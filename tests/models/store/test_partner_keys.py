@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from partner_samples import add_key, add_webhook, book, offer_workshop, wait_until_locked_out
+from partner_samples import add_key, add_webhook, book, wait_until_locked_out
+from store_samples import offer
 
 from models.errors import Refused
 from models.store.partners import revoke_key
@@ -36,7 +37,7 @@ async def enable_webhook(database, key_id, webhook):
 
 @pytest.mark.parametrize("asked", [book_once_more, book_again, add_another_webhook, enable_webhook])
 async def test_a_request_that_is_under_way_does_not_outlive_its_key(database, asked):
-    await offer_workshop(database)
+    await offer(database)
     key_id, _ = await add_key(database)
     webhook = await add_webhook(database, key_id, URL)
     await book(database, key_id, 1, "the same")
