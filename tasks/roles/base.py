@@ -6,8 +6,10 @@ import hashlib
 from dataclasses import dataclass
 
 from models.resources import Command, File, Folder, Packages, Resource, Service
+from models.rules.inner_ports import API_PORT, CATALOG_PORT, PREFECT_PORT, PROXY_API_PORT
 from tasks.roles.context import CONFIGURATION, OWN_PROGRAMS, PROGRAMS, SECRETS, RoleContext
 from tasks.roles.templates import fill
+from tasks.roles.way_in import SEAT_UID_BASE
 
 _PACKAGES = ("ca-certificates", "fail2ban", "nftables", "python3", "python3-systemd", "python3-venv")
 
@@ -19,6 +21,15 @@ class Opening:
     ports: str
     what: str
     sources: dict[str, list[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Ports that the firewall keeps seats from, on their own machine, or on the machines with `addresses`."""
+
+    ports: tuple[int, ...]
+    what: str
+    addresses: dict[str, list[str]] | None = None
 
 
 def base(context: RoleContext, machine: str) -> list[Resource]:
@@ -57,6 +68,32 @@ def openings(context: RoleContext, machine: str) -> list[Opening]:
     return found
 
 
+def closings(context: RoleContext, machine: str) -> list[Closing]:
+    """Return what seats on a machine may not reach, since services take that machine's word for the platform's.
+
+    The API believes its own machine and the frontend about whom they ask for, and limits neither; relays take mail
+    from their own machine and the API's.
+    """
+    stack, roles = context.stack, context.stack.roles_of(machine)
+    if not {"backend", "appliance"} & set(roles):
+        return []
+    found = []
+    relay = stack.mail.relay_port
+    if "backend" in roles:
+        found.append(Closing((relay, PROXY_API_PORT), "mail relay, proxy's orders"))
+    if "api-db" in roles:
+        ports = (stack.api.port, stack.api.prefect_port, API_PORT, PREFECT_PORT)
+        found.append(Closing(ports, "API, Prefect"))
+        relays = context.addresses_of([each.machine for each in stack.backends if each.machine != machine])
+        found.append(Closing((relay,), "mail relays", relays))
+    if "frontend" in roles:
+        found.append(Closing((stack.frontend.port, CATALOG_PORT), "catalog"))
+        if "api-db" not in roles:
+            api = context.addresses_of([stack.api.machine])
+            found.append(Closing((stack.api.port,), "API", api))
+    return found
+
+
 def _authorities(context: RoleContext) -> list[Resource]:
     why = "Makes this machine trust the certificates of the others in the stack."
     names = [
@@ -79,8 +116,13 @@ def _firewall(context: RoleContext, machine: str) -> list[Resource]:
         stack=context.stack.name,
         ssh_port=context.stack.ssh_login(machine).port,
         rules=openings(context, machine),
+        closed=closings(context, machine),
+        first_seat=SEAT_UID_BASE + 1,
     )
-    why = "Lets in ssh and the ports of this machine's roles; everything else is dropped."
+    why = (
+        "Lets in ssh and the ports of this machine's roles; everything else is dropped."
+        " Keeps seats from the services beside them."
+    )
     return [
         File(f"{CONFIGURATION}/firewall.nft", rules, why=why),
         File("/etc/systemd/system/wod-firewall.service", fill("base/wod-firewall.service"), why=why),

@@ -16,12 +16,24 @@ from one_machine import WORKSHOP, OneMachine
 from seat_samples import until
 
 from models.resources import Account, Environment, File, Link, Resource, Service, Tree
+from models.rules.inner_ports import API_PORT, CATALOG_PORT, HUB_PORT, PREFECT_PORT, PROXY_API_PORT
 from models.stack_manifest import parse_stack, read_stack
 from tasks.roles.imagined import imagined_context
 from tasks.roles.table import ROLES
 
 pytestmark = [pytest.mark.machines, pytest.mark.integration, pytest.mark.timeout(1200)]
 
+# Tells which of some addresses are reached, by whoever runs it.
+_REACHED = """
+import json, socket, sys
+def is_open(address):
+    try:
+        socket.create_connection(address, 5).close()
+    except OSError:
+        return False
+    return True
+print(json.dumps([each for each in json.loads(sys.argv[1]) if is_open(tuple(each))]))
+"""
 _BEFORE = "SELECT datname FROM pg_database WHERE datname LIKE 'wod%before%'"
 
 
@@ -68,6 +80,24 @@ def test_a_booking_of_the_operators_workshop_is_served(stack):
         .json()["session_url"]
         .startswith(f"https://{stack.machine.name}:8010")
     )
+
+
+def test_students_reach_the_hub_of_their_machine_and_none_of_the_services_beside_it(stack):
+    """What such a machine asks is believed and never limited, as the platform's own."""
+    listening = stack.machine.run(["ss", "-Hltne"]).stdout.splitlines()
+    # Servers and kernels of seats stay open to seats, which need them.
+    others = [line.split()[3] for line in listening if not re.search(r"uid:2\d{3}\b", line)]
+    ports = {int(each.rpartition(":")[2]) for each in others}
+    hosts = ("127.0.0.1", "::1", stack.machine.address)
+    doors = json.dumps([(host, port) for host in hosts for port in sorted(ports)])
+
+    def reached(user: str) -> set[int]:
+        as_user = ["runuser", "-u", user, "--", "python3", "-c", _REACHED, doors]
+        return {port for _, port in json.loads(stack.machine.run(as_user, cwd="/").stdout)}
+
+    platforms = {8000, 9000, 10000, 10001, API_PORT, PREFECT_PORT, CATALOG_PORT, PROXY_API_PORT}
+    assert reached("root") == reached("wod-catalog") == platforms | {22, 8010, HUB_PORT}
+    assert reached("student1") == {22, 8010, HUB_PORT}
 
 
 def test_users_are_added_on_the_machine_and_log_in_at_its_api(stack):

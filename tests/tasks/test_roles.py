@@ -32,6 +32,8 @@ STACKS = {
     "one machine": ONE,
     "with appliances": REFERENCE + APPLIANCES,
     "one machine that is an appliance, too": f"{ONE}appliances:\n  - machine: wod.local\n",
+    "a backend that is the API's, too": REFERENCE.replace("apidb.local", "be1.local"),
+    "a backend that is the catalog's, too": REFERENCE.replace("front.local", "be1.local"),
     "acme": REFERENCE.replace(".local", ".example.org") + ACME,
     "acme, one machine": ONE.replace(".local", ".example.org") + ACME,
     "acme with other names outside": ONE.replace(
@@ -270,6 +272,34 @@ def test_machines_are_open_to_whom_they_serve(name, machine, open_to):
     accepted = {ports: who for who, ports in re.findall(r"(?:saddr \{ (.*) \} )?tcp dport (\S+) accept c", rules)}
     assert accepted == {ports: ", ".join(who or []) for ports, who in expected.items()}
     assert "policy drop" in rules
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "closed"),
+    [
+        ("reference", "apidb.local", {}),
+        ("reference", "front.local", {}),
+        ("with appliances", "app1.local", {}),
+        ("reference", "be1.local", {"lo": {9000, 9105}}),
+        ("one machine", "wod.local", {"lo": {9000, 9105, 10000, 10001, 9101, 9102, 8000, 9103}}),
+        (
+            "a backend that is the API's, too",
+            "be1.local",
+            {"lo": {9000, 9105, 10000, 10001, 9101, 9102}, "be2": {9000}},
+        ),
+        ("a backend that is the catalog's, too", "be1.local", {"lo": {9000, 9105, 8000, 9103}, "apidb": {10000}}),
+    ],
+)
+def test_seats_are_kept_from_what_takes_their_machine_for_the_platform(name, machine, closed):
+    rules = _content(name, machine, "/etc/wod/firewall.nft")
+    addresses = {value: each.partition(".")[0] for each, (value, *_) in context_of(name).addresses.items()}
+    found: dict[str, set[int]] = {}
+    for line in re.findall(r"^ *(.*) reject with", rules, re.M):
+        assert "meta skuid >= 2001 " in line
+        where = re.search(r"ip daddr { (.*?) }", line)
+        ports = re.findall(r"\d+", line.rpartition("dport")[2])
+        found.setdefault(addresses[where[1]] if where else "lo", set()).update(map(int, ports))
+    assert found == closed
 
 
 def test_addresses_of_both_families_are_let_in():
