@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.api.client import ApiError
 from ui.api.own_schemas import BadgeProof
 from ui.catalog.connection import brand, client
-from ui.catalog.frame import Pages, name_page, show_title
+from ui.catalog.frame import Pages, name_page, read_or_tell
 from ui.catalog.pictures import medal
 from ui.catalog.sharing import show_copy_link
 from ui.catalog.times import on
@@ -17,14 +16,15 @@ from ui.catalog.wording import as_html, counted, icon
 def show_badge(pages: Pages) -> None:
     """Show the badge that the address names with `?code=CODE`."""
     code = st.query_params.get("code", "")
-    try:
-        proof = client().badge(code)
-    except ApiError as error:
-        if error.is_outage:
-            raise
-        name_page("Badge")
-        show_title("This proves no badge", "The link is not complete, or its holder has asked to be forgotten.")
-        st.page_link(pages["badges"], label="All badges", icon=":material/arrow_back:")
+    proof = read_or_tell(
+        lambda: client().badge(code),
+        pages,
+        name="Badge",
+        title="This proves no badge",
+        lead="The link is not complete, or its holder has asked to be forgotten.",
+        back="badges",
+    )
+    if proof is None:
         return
     name_page(f"{proof.title}: badge of {proof.holder}")
     with st.container(key="proof", border=True, horizontal_alignment="center"):

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.api.client import ApiError
 from ui.api.schemas import BookingStatus
 from ui.catalog.connection import client
 from ui.catalog.following import confirm_end, follow
-from ui.catalog.frame import BOOKING_IN_SESSION, Pages, keep_own_way, name_page, show_title
+from ui.catalog.frame import BOOKING_IN_SESSION, Pages, keep_own_way, name_page, read_or_tell
 from ui.catalog.session_status import show_status
 
 
 def show_booking(pages: Pages) -> None:
     """Follow the booking that the address names with `?booking=REFERENCE`."""
     reference = st.query_params.get("booking", "")
-    try:
-        status = client().booking(reference)
-    except ApiError as error:
-        if error.is_outage:
-            raise
+    status = read_or_tell(
+        lambda: client().booking(reference),
+        pages,
+        name="Booking",
+        title="There is no such booking",
+        lead="Open the link from your mail again, or book a workshop.",
+    )
+    if status is None:
         st.session_state.pop(BOOKING_IN_SESSION, None)
-        name_page("Booking")
-        show_title("There is no such booking", "Open the link from your mail again, or book a workshop.")
-        st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
         return
     keep_own_way(BOOKING_IN_SESSION, reference)
     name_page(f"Booking: {status.workshop_title}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import streamlit as st
 
+from ui.api.client import ApiError
 from ui.api.schemas import Brand
 from ui.catalog.connection import brand
 from ui.catalog.wording import as_html, as_markdown, icon
@@ -16,10 +18,12 @@ BOOKING_IN_SESSION = "booking_reference"
 LINK_IN_SESSION = "own_link"
 FAREWELL_IN_SESSION = "farewell"
 
+T = TypeVar("T")
 Pages = Mapping[str, st.Page]
 
 _STYLE = Path(__file__).with_name("style.css")
 _SCRIPT = Path(__file__).with_name("page.js").read_text()
+_WAYS_BACK = {"workshops": "All workshops", "badges": "All badges"}
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
@@ -89,6 +93,33 @@ def show_title(text: str, lead: str = "") -> None:
     """Show the headline of a page, as the plain text that it is, with a sentence below."""
     below = f'<p class="wod-lead">{as_html(lead)}</p>' if lead else ""
     st.html(f'<h1 class="wod-title">{as_html(text)}</h1>{below}')
+
+
+def show_way_back(pages: Pages, to: str = "workshops") -> None:
+    """Show the way back to a page that lists things."""
+    st.page_link(pages[to], label=_WAYS_BACK[to], icon=":material/arrow_back:")
+
+
+def read_or_tell(
+    read: Callable[[], T], pages: Pages, *, name: str, title: str, lead: str = "", back: str = "workshops"
+) -> T | None:
+    """Return what an address names; None after having shown that there is no such thing, and the way back.
+
+    Without a `lead`, the reason of the refusal stands below the title.
+
+    Raises:
+        ApiError: the service is away.
+
+    """
+    try:
+        return read()
+    except ApiError as error:
+        if error.is_outage:
+            raise
+        name_page(name)
+        show_title(title, lead or error.message)
+        show_way_back(pages, back)
+        return None
 
 
 def show_heading(text: str, lead: str = "") -> None:

@@ -63,7 +63,7 @@ def _past_html(past: PastBooking) -> str:
     work = ""
     if past.work_url and past.work_until:
         work = (
-            f'<a class="wod-quiet" href="{as_html(past.work_url)}" aria-label="Download my work of'
+            f'<a class="wod-small-button" href="{as_html(past.work_url)}" aria-label="Download my work of'
             f' {as_html(past.workshop_title)}">{icon("download")}My work</a>'
             f'<span class="wod-soft">until {as_html(at(past.work_until))}</span>'
         )

@@ -11,7 +11,7 @@ import streamlit as st
 from ui.api.schemas import Workshop
 from ui.catalog.cards import picture_html
 from ui.catalog.connection import workshops
-from ui.catalog.frame import Pages, name_page, show_nothing, show_title
+from ui.catalog.frame import Pages, name_page, show_nothing, show_title, show_way_back
 from ui.catalog.wording import as_html, as_markdown, icon
 
 _VIDEO = re.compile(r"[A-Za-z0-9_-]{6,20}")
@@ -31,7 +31,7 @@ def show_replays(pages: Pages) -> None:
     found = [workshop for workshop in workshops() if workshop.replay_link]
     if not found:
         show_nothing("video_library", "There are no videos yet", "The workshops themselves are there at any time.")
-        st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
+        show_way_back(pages)
         return
     with st.container(key="videos"):
         for index, workshop in enumerate(found):

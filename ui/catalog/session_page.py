@@ -14,6 +14,7 @@ from ui.catalog.frame import (
     Pages,
     keep_own_way,
     name_page,
+    read_or_tell,
     show_heading,
     show_note,
     show_nothing,
@@ -29,15 +30,11 @@ _QUIET_SECONDS = 60.0
 def show_session(pages: Pages) -> None:
     """Show the page of the student whose mail the `?link=TOKEN` of the address came with."""
     link = st.query_params.get("link", "")
-    try:
-        own = client().own_page(link)
-    except ApiError as error:
-        if error.is_outage:
-            raise
+    own = read_or_tell(
+        lambda: client().own_page(link), pages, name="My session", title="Your page can't be opened"
+    )
+    if own is None:
         st.session_state.pop(LINK_IN_SESSION, None)
-        name_page("My session")
-        show_title("Your page can't be opened", error.message)
-        st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
         return
     keep_own_way(LINK_IN_SESSION, link)
     name_page("My session")

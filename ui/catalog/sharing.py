@@ -18,7 +18,7 @@ def copy_link_html(address: str, label: str) -> str:
     """Return a button that copies an address."""
     said = as_html(label)
     return (
-        f'<button type="button" class="wod-quiet" data-wod-copy="{as_html(address)}">{icon("link")}'
+        f'<button type="button" class="wod-small-button" data-wod-copy="{as_html(address)}">{icon("link")}'
         f'<span data-wod-said="{said}" aria-live="polite">{said}</span></button>'
     )
 
@@ -35,7 +35,7 @@ def share_links(address: str, words: str) -> dict[str, str]:
 def share_html(address: str, words: str) -> str:
     """Return the links and the button that show others an absolute address."""
     links = "".join(
-        f'<a class="wod-quiet" href="{as_html(target)}" target="_blank" rel="noopener noreferrer"'
+        f'<a class="wod-small-button" href="{as_html(target)}" target="_blank" rel="noopener noreferrer"'
         f' aria-label="Share on {site}">{site}</a>'
         for site, target in share_links(address, words).items()
     )

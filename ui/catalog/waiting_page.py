@@ -8,7 +8,7 @@ from ui.api.client import ApiError
 from ui.api.own_schemas import WaitingPlace
 from ui.catalog.connection import client
 from ui.catalog.following import follow
-from ui.catalog.frame import BOOKING_IN_SESSION, Pages, name_page, show_title
+from ui.catalog.frame import BOOKING_IN_SESSION, Pages, name_page, read_or_tell, show_title
 from ui.catalog.times import at, countdown, seconds_until, until
 from ui.catalog.wording import as_html, as_markdown, hours
 
@@ -26,15 +26,16 @@ _COUNTS = ("waiting", "offered")
 def show_waiting(pages: Pages) -> None:
     """Follow the place that the address names with `?place=REFERENCE`."""
     reference = st.query_params.get("place", "")
-    name_page("Waiting list")
-    try:
-        place = client().waiting(reference)
-    except ApiError as error:
-        if error.is_outage:
-            raise
-        show_title("There is no such place", "Open the link from your mail again, or choose a workshop.")
-        st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
+    place = read_or_tell(
+        lambda: client().waiting(reference),
+        pages,
+        name="Waiting list",
+        title="There is no such place",
+        lead="Open the link from your mail again, or choose a workshop.",
+    )
+    if place is None:
         return
+    name_page("Waiting list")
     with st.container(key="slim"), st.container(border=True):
         follow(
             place,

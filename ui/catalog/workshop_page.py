@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.api.client import ApiError
 from ui.api.schemas import WorkshopDetails
 from ui.catalog.booking_form import show_form
 from ui.catalog.cards import categories_html, facts_html, marks_html, picture_html, presenter_html
 from ui.catalog.connection import client
-from ui.catalog.frame import Pages, name_page, show_heading, show_title
+from ui.catalog.frame import Pages, name_page, read_or_tell, show_heading, show_title, show_way_back
 from ui.catalog.pictures import medal
 from ui.catalog.replays import show_replay
 from ui.catalog.sharing import show_copy_link
@@ -18,17 +17,17 @@ from ui.catalog.wording import as_html
 
 def show_workshop(pages: Pages) -> None:
     """Show the workshop that the address names with `?workshop=KEY`."""
-    try:
-        workshop = client().workshop(st.query_params.get("workshop", ""))
-    except ApiError as error:
-        if error.is_outage:
-            raise
-        name_page("Not offered")
-        show_title("This workshop is not offered", "It may have been renamed, or taken out of the catalog.")
-        st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
+    workshop = read_or_tell(
+        lambda: client().workshop(st.query_params.get("workshop", "")),
+        pages,
+        name="Not offered",
+        title="This workshop is not offered",
+        lead="It may have been renamed, or taken out of the catalog.",
+    )
+    if workshop is None:
         return
     name_page(workshop.title)
-    st.page_link(pages["workshops"], label="All workshops", icon=":material/arrow_back:")
+    show_way_back(pages)
     # On a wide screen the form stands beside the rest; on a phone it comes before the long text.
     with st.container(key="workshop"):
         with st.container(key="about"):
