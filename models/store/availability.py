@@ -9,11 +9,11 @@ from sqlalchemy import Interval, case, cast, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.rules.booking import FINAL_STATES, BookingState
+from models.rules.booking import BookingState
 from models.rules.waiting import WaitingState
+from models.store.predicates import is_unfinished
 from models.tables import Booking, Seat, WaitingEntry, Workshop
 
-_FINAL = [state.value for state in FINAL_STATES]
 _CLOSING = [BookingState.ENDING, BookingState.ABANDONING]
 
 
@@ -38,9 +38,7 @@ async def next_free_seats(
         else_=func.coalesce(Booking.ends_at, literal(now) + col(Booking.duration_hours) * hour),
     )
     taken = union_all(
-        select(col(Booking.seat_id).label("seat_id"), free_at.label("free_at")).where(
-            col(Booking.state).not_in(_FINAL)
-        ),
+        select(col(Booking.seat_id).label("seat_id"), free_at.label("free_at")).where(is_unfinished()),
         select(col(WaitingEntry.seat_id), col(WaitingEntry.offer_until)).where(
             col(WaitingEntry.state) == WaitingState.OFFERED
         ),

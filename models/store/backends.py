@@ -11,11 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models.errors import Refused
-from models.rules.booking import FINAL_STATES
 from models.store.bookings import known_id
+from models.store.predicates import is_unfinished
 from models.tables import Backend, Booking, Seat
-
-_FINAL = [state.value for state in FINAL_STATES]
 
 # What a list says of a backend. When one of `_WHERE` changes, its seats have to be seen there anew.
 _LISTED = ("name", "hub_url", "hub_api_url", "machine", "homes", "isolation", "seat_agent")
@@ -132,7 +130,7 @@ async def _refuse_confusion(session: AsyncSession, known: Mapping[int, Backend],
     held = (
         select(col(Booking.id))
         .join(Seat, col(Seat.id) == col(Booking.seat_id))
-        .where(col(Seat.backend_id) == before.id, col(Booking.state).not_in(_FINAL))
+        .where(col(Seat.backend_id) == before.id, is_unfinished())
     )
     if await session.scalar(held.limit(1)) is not None:
         raise Refused(
@@ -151,7 +149,7 @@ async def _retire_seats_beyond(session: AsyncSession, backend: Backend, last: in
 
 
 async def _refuse_rename_in_use(session: AsyncSession, seat: Seat, account: str) -> None:
-    held = select(col(Booking.id)).where(col(Booking.seat_id) == seat.id, col(Booking.state).not_in(_FINAL))
+    held = select(col(Booking.id)).where(col(Booking.seat_id) == seat.id, is_unfinished())
     if seat.account != account and await session.scalar(held.limit(1)) is not None:
         raise Refused(
             f"The seat {seat.account} is in use and can't become {account}. Set seat_prefix and port_base back,"

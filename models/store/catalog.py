@@ -15,12 +15,10 @@ from sqlalchemy.orm.interfaces import ORMOption
 from sqlmodel import col
 
 from models.errors import Refused
-from models.rules.booking import FINAL_STATES
 from models.rules.waiting import Room, SeatRange
 from models.store.free_seats import awaited_ranges, is_free, lines
+from models.store.predicates import is_on_offer, is_unfinished
 from models.tables import Backend, Booking, Seat, Workshop
-
-_FINAL = [state.value for state in FINAL_STATES]
 
 # A workshop is popular when it is among the ten that most different people booked.
 POPULAR_COUNT = 10
@@ -80,7 +78,7 @@ async def retire_workshops_except(
 async def digests_in_use(session: AsyncSession) -> set[str]:
     """Return the digests of the contents that workshops or unfinished bookings are rendered from."""
     offered = select(col(Workshop.content_digest))
-    booked = select(col(Booking.content_digest)).where(col(Booking.state).not_in(_FINAL))
+    booked = select(col(Booking.content_digest)).where(is_unfinished())
     return set(await session.scalars(offered.union(booked)))
 
 
@@ -116,14 +114,14 @@ async def _offered(
 ) -> list[Offer]:
     running = (
         select(col(Booking.workshop_id), func.count().label("running"))
-        .where(col(Booking.state).not_in(_FINAL))
+        .where(is_unfinished())
         .group_by(col(Booking.workshop_id))
         .subquery()
     )
     rows = await session.execute(
         select(Workshop, func.coalesce(running.c.running, 0))
         .outerjoin(running, running.c.workshop_id == col(Workshop.id))
-        .where(col(Workshop.active).is_(True), col(Workshop.retired_at).is_(None), *conditions)
+        .where(is_on_offer(), *conditions)
         .order_by(col(Workshop.priority), col(Workshop.title))
         .options(*options)
     )

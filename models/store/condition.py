@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 import models.migrations
-from models.rules.booking import FINAL_STATES
+from models.store.predicates import is_unfinished
 from models.tables import Booking, Mail
 
 # What a transaction raises while PostgreSQL is away, restarts, or has no connection left.
@@ -21,8 +21,6 @@ DATABASE_AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError, 
 
 # What it raises when the database was never migrated.
 TABLES_MISSING: type[Exception] = ProgrammingError
-
-_FINAL = [state.value for state in FINAL_STATES]
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ async def backlog(session: AsyncSession, now: datetime) -> Backlog:
     """Return what waits: due bookings that no engine is at, and mails until they are sent or given up."""
     due_since = await session.scalar(
         select(func.min(Booking.due_at)).where(
-            col(Booking.state).not_in(_FINAL),
+            is_unfinished(),
             col(Booking.due_at) <= now,
             or_(col(Booking.lease_until).is_(None), col(Booking.lease_until) < now),
         )

@@ -11,12 +11,11 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from models.door_tables import WebhookDelivery
-from models.rules.booking import FINAL_STATES, MailKind
+from models.rules.booking import MailKind
 from models.rules.waiting import WaitingState
 from models.store.free_seats import is_free
+from models.store.predicates import is_unfinished
 from models.tables import Backend, Booking, Mail, Seat, WaitingEntry
-
-_FINAL = [state.value for state in FINAL_STATES]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ async def seat_figures(session: AsyncSession) -> list[SeatFigures]:
         )
         .select_from(Backend)
         .outerjoin(Seat, (col(Seat.backend_id) == col(Backend.id)) & col(Seat.retired).is_(False))
-        .outerjoin(Booking, (col(Booking.seat_id) == col(Seat.id)) & col(Booking.state).not_in(_FINAL))
+        .outerjoin(Booking, (col(Booking.seat_id) == col(Seat.id)) & is_unfinished())
         .outerjoin(
             WaitingEntry,
             (col(WaitingEntry.seat_id) == col(Seat.id)) & (col(WaitingEntry.state) == WaitingState.OFFERED),

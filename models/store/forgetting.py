@@ -11,13 +11,11 @@ from sqlmodel import col
 
 from models.door_tables import Feedback, PartnerBooking, RememberedAnswer
 from models.rules.booking import FINAL_STATES, BookingState
-from models.rules.waiting import IN_LINE, WaitingState
+from models.rules.waiting import WaitingState
 from models.store.badges import award_earned_badges
 from models.store.bookings import announce_seats, leave
+from models.store.predicates import is_in_line
 from models.tables import BadgeAward, Booking, BookingLog, Mail, WaitingEntry
-
-_FINAL = [state.value for state in FINAL_STATES]
-_IN_LINE = [state.value for state in IN_LINE]
 
 
 async def is_known(session: AsyncSession, email_key: str) -> bool:
@@ -51,7 +49,7 @@ async def forget_student(session: AsyncSession, email_key: str, now: datetime) -
             select(Booking).where(col(Booking.email_key) == email_key).order_by(col(Booking.id)).with_for_update()
         )
     )
-    unfinished = [booking for booking in bookings if booking.state not in _FINAL]
+    unfinished = [booking for booking in bookings if booking.state not in FINAL_STATES]
     for booking in unfinished:
         await leave(session, booking.reference, now)
     await session.execute(delete(Feedback).where(func.lower(col(Feedback.email)) == email_key))
@@ -117,7 +115,7 @@ async def _leave_lines(session: AsyncSession, email_key: str, nobody: str, now: 
     await _drop_mails(session, col(Mail.waiting_entry_id).in_(entries), now)
     left = await session.execute(
         update(WaitingEntry)
-        .where(col(WaitingEntry.email_key) == email_key, col(WaitingEntry.state).in_(_IN_LINE))
+        .where(col(WaitingEntry.email_key) == email_key, is_in_line())
         .values(state=WaitingState.LEFT)
         .returning(col(WaitingEntry.id))
     )

@@ -10,12 +10,9 @@ from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.rules.booking import FINAL_STATES
-from models.rules.waiting import IN_LINE, Room, SeatRange, WaitingState
+from models.rules.waiting import Room, SeatRange, WaitingState
+from models.store.predicates import is_in_line, is_on_offer, is_unfinished, running_count
 from models.tables import Backend, Booking, Seat, WaitingEntry, Workshop
-
-_FINAL = [state.value for state in FINAL_STATES]
-_IN_LINE = [state.value for state in IN_LINE]
 
 
 class SeatTaken(Exception):
@@ -32,19 +29,12 @@ class Line:
 
 async def lines(session: AsyncSession) -> dict[int, Line]:
     """Return the lines by the ids of their workshops; most have none, and are not among them."""
-    running = (
-        select(func.count())
-        .where(col(Booking.workshop_id) == col(Workshop.id), col(Booking.state).not_in(_FINAL))
-        .correlate(Workshop)
-        .scalar_subquery()
-    )
     rows = await session.execute(
-        select(Workshop, running, _count_of(WaitingState.OFFERED), _count_of(WaitingState.WAITING))
+        select(Workshop, running_count(), _count_of(WaitingState.OFFERED), _count_of(WaitingState.WAITING))
         .join(WaitingEntry, col(WaitingEntry.workshop_id) == col(Workshop.id))
         .where(
-            col(WaitingEntry.state).in_(_IN_LINE),
-            col(Workshop.active).is_(True),
-            col(Workshop.retired_at).is_(None),
+            is_in_line(),
+            is_on_offer(),
         )
         .group_by(col(Workshop.id))
     )
@@ -89,7 +79,7 @@ async def lock_free_seat(session: AsyncSession, workshop: Workshop, kept: Collec
         SeatTaken: somebody took the seat, or was offered it, at the same moment.
 
     """
-    unfinished = (col(Booking.seat_id) == col(Seat.id)) & col(Booking.state).not_in(_FINAL)
+    unfinished = (col(Booking.seat_id) == col(Seat.id)) & is_unfinished()
     load = (
         select(
             col(Seat.backend_id).label("backend_id"),
@@ -123,7 +113,7 @@ def _in_range(workshop: Workshop, kept: Collection[SeatRange]) -> ColumnElement[
 
 
 def _is_held() -> ColumnElement[bool]:
-    return exists().where(col(Booking.seat_id) == col(Seat.id), col(Booking.state).not_in(_FINAL)).correlate(Seat)
+    return exists().where(col(Booking.seat_id) == col(Seat.id), is_unfinished()).correlate(Seat)
 
 
 def _is_offered() -> ColumnElement[bool]:

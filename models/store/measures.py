@@ -8,15 +8,15 @@ from sqlalchemy import or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.rules.booking import FINAL_STATES, OPEN_STATES
+from models.rules.booking import OPEN_STATES
 from models.store.database import MEASURES, WORK_CHANNEL
+from models.store.predicates import is_unfinished
 from models.tables import Booking
 
 # How fresh a measurement is good enough for somebody who watches it.
 MEASURED_AGAIN_AFTER = timedelta(seconds=30)
 
 _OPEN = [state.value for state in OPEN_STATES]
-_FINAL = [state.value for state in FINAL_STATES]
 
 
 async def wish_measure(session: AsyncSession, email_key: str, now: datetime) -> None:
@@ -47,7 +47,7 @@ async def claim_measure(session: AsyncSession, now: datetime) -> int | None:
         .where(
             # The second condition is what the index of unfinished bookings is for.
             col(Booking.state).in_(_OPEN),
-            col(Booking.state).not_in(_FINAL),
+            is_unfinished(),
             or_(col(Booking.measured_at).is_(None), col(Booking.measured_at) < col(Booking.measure_wanted_at)),
             col(Booking.measure_wanted_at).is_not(None),
         )

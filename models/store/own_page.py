@@ -6,22 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models.errors import Refused
-from models.rules.booking import FINAL_STATES, BookingEvent, BookingState, reminder_time
+from models.rules.booking import BookingEvent, BookingState, reminder_time
 from models.rules.extending import extension_obstacle
 from models.rules.signed_links import unknown_link
 from models.rules.waiting import WaitingState
 from models.store.badges import EarnedBadge, badges_of
 from models.store.bookings import known_id, move
+from models.store.predicates import is_on_offer, is_unfinished, is_unfinished_of
 from models.store.story import Story, story
 from models.store.waiting import Place, places_of
 from models.tables import Booking, Seat, WaitingEntry, Workshop
-
-_FINAL = [state.value for state in FINAL_STATES]
 
 _HISTORY_LENGTH = 200
 
@@ -78,7 +77,7 @@ async def own_records(session: AsyncSession, email_key: str, hour_seconds: float
 
 async def booking_under_way(session: AsyncSession, email_key: str, *, for_update: bool = False) -> Booking | None:
     """Return the one booking of an address that isn't over, if there is one; locked if it is to be changed."""
-    mine = select(Booking).where(col(Booking.email_key) == email_key, col(Booking.state).not_in(_FINAL))
+    mine = select(Booking).where(is_unfinished_of(email_key))
     booking: Booking | None = await session.scalar(mine.with_for_update() if for_update else mine)
     return booking
 
@@ -125,7 +124,7 @@ async def _past_bookings(session: AsyncSession, email_key: str) -> list[tuple[Bo
     rows = await session.execute(
         select(Booking, Workshop)
         .join(Workshop, col(Workshop.id) == col(Booking.workshop_id))
-        .where(col(Booking.email_key) == email_key, col(Booking.state).in_(_FINAL))
+        .where(col(Booking.email_key) == email_key, not_(is_unfinished()))
         .order_by(col(Booking.id).desc())
         .limit(_HISTORY_LENGTH)
     )
@@ -140,8 +139,7 @@ async def _is_awaited(session: AsyncSession, booking: Booking) -> bool:
                 exists().where(
                     col(WaitingEntry.state) == WaitingState.WAITING,
                     col(Workshop.id) == col(WaitingEntry.workshop_id),
-                    col(Workshop.active).is_(True),
-                    col(Workshop.retired_at).is_(None),
+                    is_on_offer(),
                     col(Seat.id) == booking.seat_id,
                     or_(
                         col(Workshop.id) == booking.workshop_id,

@@ -12,13 +12,12 @@ from sqlmodel import col
 
 from models.door_tables import ApiKey, PartnerBooking, RememberedAnswer, Webhook
 from models.errors import Refused
-from models.rules.booking import FINAL_STATES, BookingState
+from models.rules.booking import BookingState
 from models.store.announcing import announce_event
 from models.store.bookings import known_id, unknown_booking
+from models.store.predicates import is_unfinished
 from models.store.reservations import Reservation, reserve
 from models.tables import Booking, BookingLog, Workshop
-
-_FINAL = [state.value for state in FINAL_STATES]
 
 # How often the last use of a key is written down: to see which are in use, days would do.
 _USE_NOTED = timedelta(minutes=1)
@@ -261,7 +260,7 @@ async def _refuse_too_many(session: AsyncSession, key: ApiKey) -> None:
     unfinished = (
         select(func.count(), func.min(col(Booking.ends_at)))
         .join(PartnerBooking, col(PartnerBooking.booking_id) == col(Booking.id))
-        .where(col(PartnerBooking.api_key_id) == key.id, col(Booking.state).not_in(_FINAL))
+        .where(col(PartnerBooking.api_key_id) == key.id, is_unfinished())
     )
     count, ends_at = (await session.execute(unfinished)).one()
     if count >= key.bookings_at_once:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models.errors import Refused
+from models.store.predicates import is_on_offer
 from models.tables import Workshop, WorkshopPicture
 
 
@@ -43,8 +44,7 @@ async def picture(session: AsyncSession, workshop_key: str, name: str) -> Pictur
         .join(Workshop, col(Workshop.id) == col(WorkshopPicture.workshop_id))
         .where(
             col(Workshop.key) == workshop_key,
-            col(Workshop.active).is_(True),
-            col(Workshop.retired_at).is_(None),
+            is_on_offer(),
             col(WorkshopPicture.name) == name,
         )
     )

@@ -10,11 +10,10 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.rules.booking import FINAL_STATES, BookingEvent
+from models.rules.booking import BookingEvent
 from models.store.bookings import BookingDetails
+from models.store.predicates import is_unfinished, is_unfinished_of
 from models.tables import Backend, BadgeAward, Booking, BookingLog, Seat, Workshop
-
-_FINAL = [state.value for state in FINAL_STATES]
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,7 @@ async def booking_record(session: AsyncSession, booking_id: int) -> BookingRecor
 
 async def unfinished_booking_record(session: AsyncSession, email_key: str) -> BookingRecord | None:
     """Return the booking that an address has under way."""
-    mine = (col(Booking.email_key) == email_key) & col(Booking.state).not_in(_FINAL)
-    row = (await session.execute(_bookings().where(mine))).first()
+    row = (await session.execute(_bookings().where(is_unfinished_of(email_key)))).first()
     return _record(row) if row else None
 
 
@@ -120,7 +118,7 @@ def _record(row: Any) -> BookingRecord:
 
 
 async def _seats(session: AsyncSession, condition: Any) -> list[SeatRecord]:
-    held = select(col(Booking.id)).where(col(Booking.seat_id) == Seat.id, col(Booking.state).not_in(_FINAL))
+    held = select(col(Booking.id)).where(col(Booking.seat_id) == Seat.id, is_unfinished())
     rows = await session.execute(
         select(Seat, Backend, held.exists())
         .join(Backend, col(Backend.id) == col(Seat.backend_id))

@@ -14,17 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models.errors import Refused, StepFailed
-from models.rules.booking import FINAL_STATES, FIRST_MAIL, BookingState
+from models.rules.booking import FIRST_MAIL, BookingState
 from models.rules.waiting import Room
 from models.store.availability import next_free_seat
 from models.store.bookings import announce_work, known_id, promise_mail
 from models.store.database import Database
 from models.store.free_seats import SeatTaken, awaited_ranges, count_free_seats, is_free, lines, lock_free_seat
+from models.store.predicates import is_on_offer, is_unfinished, is_unfinished_of, running_count
 from models.tables import Backend, Booking, BookingLog, Seat, Workshop
 
 T = TypeVar("T")
 
-_FINAL = [state.value for state in FINAL_STATES]
 
 # A seat that is being wiped is free within this time; who asks sooner only burdens the platform.
 _SOONEST_RETRY = timedelta(seconds=5)
@@ -149,26 +149,15 @@ async def _refuse_at_a_look(
     In a rush most are refused, and nobody should have to wait for that. What changes between this look and the
     lock is found under the lock, or by the unique indexes.
     """
-    running = (
-        select(func.count())
-        .where(col(Booking.workshop_id) == col(Workshop.id), col(Booking.state).not_in(_FINAL))
-        .correlate(Workshop)
-        .scalar_subquery()
-    )
-    mine = (
-        select(col(Booking.id), col(Booking.ends_at))
-        .where(col(Booking.email_key) == reservation.email_key, col(Booking.state).not_in(_FINAL))
-        .subquery()
-    )
+    mine = select(col(Booking.id), col(Booking.ends_at)).where(is_unfinished_of(reservation.email_key)).subquery()
     in_range = col(Seat.number).between(col(Workshop.seat_first), col(Workshop.seat_last))
     has_seat = exists().where(col(Seat.backend_id) == col(Backend.id), in_range, is_free()).correlate(Workshop)
     looked = await session.execute(
-        select(Workshop, and_(running < col(Workshop.capacity), has_seat), mine.c.id, mine.c.ends_at)
+        select(Workshop, and_(running_count() < col(Workshop.capacity), has_seat), mine.c.id, mine.c.ends_at)
         .outerjoin(mine, true())
         .where(
             col(Workshop.key) == reservation.workshop_key,
-            col(Workshop.active).is_(True),
-            col(Workshop.retired_at).is_(None),
+            is_on_offer(),
         )
     )
     for workshop, has_room, my_booking, ends_at in looked:
@@ -196,7 +185,7 @@ async def lock_offered_workshop(session: AsyncSession, key: str) -> Workshop:
 
 async def refuse_second_booking(session: AsyncSession, email_key: str) -> None:
     """Refuse whoever has an unfinished booking: already_booked."""
-    mine = select(Booking).where(col(Booking.email_key) == email_key, col(Booking.state).not_in(_FINAL))
+    mine = select(Booking).where(is_unfinished_of(email_key))
     booking = await session.scalar(mine)
     if booking is not None:
         raise already_booked(booking.ends_at)
@@ -213,7 +202,7 @@ async def no_seat(session: AsyncSession, workshop: Workshop, hour_seconds: float
 
 
 async def _running(session: AsyncSession, workshop: Workshop) -> int:
-    running = (col(Booking.workshop_id) == workshop.id) & col(Booking.state).not_in(_FINAL)
+    running = (col(Booking.workshop_id) == workshop.id) & is_unfinished()
     return await session.scalar(select(func.count()).where(running)) or 0
 
 

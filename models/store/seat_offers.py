@@ -14,6 +14,7 @@ from models.rules.booking import MailKind
 from models.rules.waiting import WaitingEvent, WaitingState
 from models.store.bookings import known_id
 from models.store.free_seats import awaited_ranges, lines, lock_free_seat
+from models.store.predicates import is_on_offer
 from models.store.reservations import (
     Reservation,
     book_seat,
@@ -32,8 +33,7 @@ async def next_in_line(session: AsyncSession, passed_over: Collection[int]) -> i
         .join(Workshop, col(Workshop.id) == col(WaitingEntry.workshop_id))
         .where(
             col(WaitingEntry.state) == WaitingState.WAITING,
-            col(Workshop.active).is_(True),
-            col(Workshop.retired_at).is_(None),
+            is_on_offer(),
             col(Workshop.id).not_in(passed_over),
         )
         .order_by(col(WaitingEntry.id))

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from models.errors import Refused, Stale
-from models.rules.booking import FINAL_STATES, MailKind
+from models.rules.booking import MailKind
 from models.rules.waiting import IN_LINE, WaitingEvent, WaitingState, waiting_step
 from models.store.availability import next_free_seat
 from models.store.bookings import announce_seats, known_id, promise_waiting_mail
 from models.store.free_seats import lines
+from models.store.predicates import is_in_line, is_unfinished_of
 from models.store.reservations import (
     Reservation,
     already_booked,
@@ -24,9 +25,6 @@ from models.store.reservations import (
     lock_seat_for_others,
 )
 from models.tables import Booking, Mail, WaitingEntry, Workshop
-
-_FINAL = [state.value for state in FINAL_STATES]
-_IN_LINE = [state.value for state in IN_LINE]
 
 # Whoever joins and leaves in turn, for somebody else's address, has one mail sent there in this time.
 _WRITTEN_AGAIN_AFTER = timedelta(hours=1)
@@ -91,7 +89,7 @@ async def places_of(session: AsyncSession, email_key: str, hour_seconds: float, 
     """Return the places that an address has in lines now, oldest first."""
     entries = await session.scalars(
         select(WaitingEntry)
-        .where(col(WaitingEntry.email_key) == email_key, col(WaitingEntry.state).in_(_IN_LINE))
+        .where(col(WaitingEntry.email_key) == email_key, is_in_line())
         .order_by(col(WaitingEntry.id))
     )
     return [await _place(session, entry, hour_seconds, now) for entry in list(entries)]
@@ -121,7 +119,7 @@ async def close_lines_of_retired(session: AsyncSession, now: datetime) -> int:
     entries = await session.scalars(
         select(WaitingEntry)
         .join(Workshop, col(Workshop.id) == col(WaitingEntry.workshop_id))
-        .where(col(Workshop.retired_at).is_not(None), col(WaitingEntry.state).in_(_IN_LINE))
+        .where(col(Workshop.retired_at).is_not(None), is_in_line())
         .order_by(col(WaitingEntry.id))
         .with_for_update(of=WaitingEntry)
     )
@@ -192,11 +190,7 @@ async def _place(session: AsyncSession, entry: WaitingEntry, hour_seconds: float
 
 async def _refuse_participant(session: AsyncSession, workshop: Workshop, email_key: str) -> None:
     booking = await session.scalar(
-        select(Booking).where(
-            col(Booking.workshop_id) == workshop.id,
-            col(Booking.email_key) == email_key,
-            col(Booking.state).not_in(_FINAL),
-        )
+        select(Booking).where(col(Booking.workshop_id) == workshop.id, is_unfinished_of(email_key))
     )
     if booking is not None:
         raise already_booked(booking.ends_at)
@@ -207,7 +201,7 @@ async def _refuse_second_place(session: AsyncSession, workshop: Workshop, email_
         select(col(WaitingEntry.id)).where(
             col(WaitingEntry.workshop_id) == workshop.id,
             col(WaitingEntry.email_key) == email_key,
-            col(WaitingEntry.state).in_(_IN_LINE),
+            is_in_line(),
         )
     ):
         raise Refused(

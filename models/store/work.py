@@ -15,9 +15,8 @@ from models.door_tables import WebhookDelivery
 from models.errors import Stale
 from models.rules.booking import FINAL_STATES, BookingState, MailKind, Work, due_work
 from models.store.bookings import announce_work, known_id
+from models.store.predicates import is_unfinished
 from models.tables import Booking, BookingLog, Mail, Seat
-
-_FINAL = [state.value for state in FINAL_STATES]
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ async def claim_bookings(
     due = (
         select(Booking)
         .where(
-            col(Booking.state).not_in(_FINAL),
+            is_unfinished(),
             col(Booking.due_at) <= now,
             or_(col(Booking.lease_until).is_(None), col(Booking.lease_until) < now),
         )
@@ -73,7 +72,7 @@ async def claim_booking(
     row = await session.scalar(
         select(Booking).where(col(Booking.id) == booking_id).with_for_update(skip_locked=True)
     )
-    if row is None or row.state in _FINAL or (row.lease_until is not None and row.lease_until >= now):
+    if row is None or row.state in FINAL_STATES or (row.lease_until is not None and row.lease_until >= now):
         return None
     row.lease_owner, row.lease_until = owner, now + lease
     return _booking_claim(row, now)
