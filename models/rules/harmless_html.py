@@ -48,8 +48,6 @@ _DEEPEST_QUOTE = 5
 _FENCED = r"^[ ]{0,3}(?P<fence>`{3,}+|~{3,}+)[^\n]*+\n(?s:.*?)(?:^[ ]{0,3}(?P=fence)[`~]*+[ \t]*+$|\Z)"
 _QUOTED = r"(?<![`\\])(?P<ticks>`++)(?s:.{1,2000}?)(?<!`)(?P=ticks)(?!`)"
 CODE = re.compile(f"{_FENCED}|{_QUOTED}", re.MULTILINE)
-# No text has these two characters, and no reference stands for one of them.
-_KEPT = re.compile("\ufdd0(\\d+)\ufdd1")
 _AUTOLINK = re.compile(r"<(?:https?://[^\s<>]++|[^\s<>@]++@[^\s<>@]++)>")
 
 # Not by the standard library's parser: it looks through all the rest again for each "<" that is never closed,
@@ -60,7 +58,7 @@ _MARKUP = re.compile(
     r"|<!--.*?(?:-->|\Z)|<[!?][^<>]*+>"
     rf"|<(?P<raw>script|style)(?=[\s/>]){_GIVEN}>.*?(?:</(?P=raw)\b[^<>]*+>|\Z)"
     rf"|<(?P<end>/?)(?P<tag>[a-z][^\s/<>\"']*+)(?P<given>{_GIVEN})>"
-    r"|<(?=[a-z/!?])",
+    r"|<(?=[a-z/!?<])",
     re.DOTALL | re.IGNORECASE,
 )
 _ATTRIBUTE = re.compile(r"""([^\s"'<>/=]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s"']++))?""")
@@ -73,16 +71,44 @@ def without_html(markdown: str) -> str:
     Code stays as it is. What is no HTML, as in `<your name>`, is shown as it was written. Whatever is
     written, the time that it takes and the length of what is returned grow no faster than its length.
     """
-    kept: list[str] = []
-
-    def keep(found: re.Match[str]) -> str:
-        kept.append(found[0])
-        return f"\ufdd0{len(kept) - 1}\ufdd1"
-
-    bare = _AUTOLINK.sub(keep, CODE.sub(keep, markdown.replace("\ufdd0", "").replace("\ufdd1", "")))
+    aside = Aside()
+    bare = CODE.sub(aside.keep_found, aside.without_marks(markdown))
     converter = _Converter()
-    converter.read(bare)
-    return _KEPT.sub(lambda found: kept[int(found[1])], converter.text())
+    converter.read(_AUTOLINK.sub(aside.keep_found, bare))
+    return aside.back(converter.text())
+
+
+class Aside:
+    """Parts of a text that stay as they are, while a mark stands in the place of each."""
+
+    # No text of an author's has these two characters, and no reference of HTML stands for them.
+    _MARK = re.compile("\ufdd0(\\d+)\ufdd1")
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+
+    @staticmethod
+    def without_marks(text: str) -> str:
+        """Return `text` without anything that could be taken for a mark."""
+        return text.replace("\ufdd0", "").replace("\ufdd1", "")
+
+    def keep(self, part: str) -> str:
+        """Return the mark that stands for `part`, to be put in at one place."""
+        self._parts.append(self.back(part))
+        return f"\ufdd0{len(self._parts) - 1}\ufdd1"
+
+    def keep_found(self, found: re.Match[str]) -> str:
+        """Return the mark that stands for what was found."""
+        return self.keep(found[0])
+
+    @staticmethod
+    def is_in(text: str) -> bool:
+        """Return whether `text` has a mark."""
+        return "\ufdd0" in text
+
+    def back(self, text: str) -> str:
+        """Return `text` with the parts in the places of their marks."""
+        return self._MARK.sub(lambda found: self._parts[int(found[1])], text)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection
 from urllib.parse import unquote, urlsplit
 
-from models.rules.harmless_html import CODE, without_html
+from models.rules.harmless_html import CODE, Aside, without_html
 
 # None of these may read anything twice: some author's cell would keep the platform busy for hours.
 _TARGET = (
@@ -15,7 +15,8 @@ _TARGET = (
     r"(?:\s++(?:\"[^\"]*+\"|'[^']*+'|\([^()]*+\)))?\s*+\)"
 )
 _PICTURE = re.compile(r"!\[(?P<words>[^\[\]]*+)\]" + _TARGET)
-_LINK = re.compile(r"(?<!!)\[(?P<words>(?:[^\[\]]|!\[[^\[\]]*+\]\([^()\s]*+\))*)\]" + _TARGET)
+_LINK = re.compile(r"(?<![!\\])\[(?P<words>(?:\\.|[^\[\]\\]|\[(?:\\.|[^\[\]\\])*\])*)\]" + _TARGET)
+_LIKE_A_LINK = re.compile(r"\\.|\](?=\()", re.DOTALL)
 # Also in a quote or a list, and with its target on a line of its own.
 _DEFINITION = re.compile(
     r"^(?P<before>[ \t]*+(?:(?:>|[-*+][ \t]|\d{1,9}[.)][ \t])[ \t]*+)*)\[(?P<name>(?:\\.|[^\[\]\\])+)\]:"
@@ -35,17 +36,20 @@ def introduction(cell: str, show_picture: ShowPicture) -> str:
 
     There is no HTML in it, and its headings begin at the second level. `show_picture` gets the address of
     each picture as it was written and returns the one to show, or nothing for a picture to leave out. Links
-    that lead nowhere but to the notebook's folder become plain words.
+    that lead nowhere but to the notebook's folder become plain words, and what is no proper link is shown as text.
     """
+    aside = Aside()
 
     def reworked(text: str) -> str:
-        text = _PICTURE.sub(lambda found: _picture(found, show_picture), text)
-        text = _DEFINITION.sub(lambda found: _definition(found, show_picture), text)
-        text = _LINK.sub(_link, text)
+        text = _PICTURE.sub(lambda found: _picture(found, show_picture, aside), text)
+        text = _DEFINITION.sub(lambda found: _definition(found, show_picture, aside), text)
+        text = _LINK.sub(lambda found: _link(found, aside), text)
+        text = _LIKE_A_LINK.sub(lambda found: "\\]" if found[0] == "]" else found[0], text)
         text = _UNDERLINED.sub(lambda found: f"{'#' if found['line'][0] == '=' else '##'} {found['words']}", text)
-        return _GAP.sub("\n\n", _HEADING.sub(r"#\g<level>", text))
+        return aside.back(_GAP.sub("\n\n", _HEADING.sub(r"#\g<level>", text)))
 
-    return _outside_code(without_html(cell.replace("\r\n", "\n").replace("\r", "\n")), reworked).strip()
+    lines = cell.replace("\r\n", "\n").replace("\r", "\n")
+    return _outside_code(without_html(lines), aside, reworked).strip()
 
 
 def file_of(address: str, names: Collection[str]) -> str:
@@ -69,21 +73,28 @@ def is_elsewhere(address: str) -> bool:
         return False
 
 
-def _outside_code(text: str, change: Callable[[str], str]) -> str:
-    """Return `text` with everything changed but its code."""
-    parts, at = [], 0
+def _outside_code(text: str, aside: Aside, change: Callable[[str], str]) -> str:
+    """Return `text` with everything changed but its code; that within a line is a mark to `change`."""
+    parts: list[str] = []
+    paragraphs: list[str] = []
+    at = 0
     for found in CODE.finditer(text):
-        parts += [change(text[at : found.start()]), found[0]]
+        paragraphs.append(text[at : found.start()])
         at = found.end()
-    return "".join([*parts, change(text[at:])])
+        if found["fence"]:
+            parts += [change("".join(paragraphs)), found[0]]
+            paragraphs = []
+        else:
+            paragraphs.append(aside.keep_found(found))
+    return "".join([*parts, change("".join([*paragraphs, text[at:]]))])
 
 
-def _picture(found: re.Match[str], show_picture: ShowPicture) -> str:
+def _picture(found: re.Match[str], show_picture: ShowPicture, aside: Aside) -> str:
     shown = show_picture(found["target"])
-    return f"![{found['words']}]({shown})" if shown else found["words"]
+    return aside.keep(f"![{found['words']}]({shown})") if shown else found["words"]
 
 
-def _definition(found: re.Match[str], show_picture: ShowPicture) -> str:
+def _definition(found: re.Match[str], show_picture: ShowPicture, aside: Aside) -> str:
     target = found["target"]
     if target.casefold().endswith(_PICTURE_ENDINGS):
         target = show_picture(target)
@@ -92,12 +103,12 @@ def _definition(found: re.Match[str], show_picture: ShowPicture) -> str:
     before, rest = found["before"], found["rest"]
     if target:
         return f"{before}[{found['name']}]: {target}{rest}"
-    is_text = rest.strip() and not rest.lstrip().startswith(('"', "'", "("))
+    is_text = aside.is_in(found["target"]) or (rest.strip() and rest.lstrip()[0] not in "\"'(")
     return f"{before}\\{found[0][len(before) :]}" if is_text else before.rstrip()
 
 
-def _link(found: re.Match[str]) -> str:
-    return found[0] if _leads_somewhere(found["target"]) else found["words"]
+def _link(found: re.Match[str], aside: Aside) -> str:
+    return aside.keep(found[0]) if _leads_somewhere(found["target"]) else found["words"]
 
 
 def _leads_somewhere(target: str) -> bool:
