@@ -41,7 +41,8 @@ async def claim_delivery(
     """Take a lease on the longest due delivery that nobody holds, of a webhook to which nothing is on its way.
 
     So a webhook that is slow waits for itself alone, and hears things in their order unless one fails. A key has
-    two on their way at once; engines that look at the same moment may each begin one more.
+    two on their way at once, and keys that have none come first; engines that look at the same moment may each
+    begin one more.
     """
     other, others_webhook = aliased(WebhookDelivery), aliased(Webhook)
     on_its_way = (
@@ -50,13 +51,13 @@ async def claim_delivery(
         col(other.given_up_at).is_(None),
     )
     is_busy = exists().where(col(other.webhook_id) == col(WebhookDelivery.webhook_id), *on_its_way)
-    busy_keys = (
+    told_keys = (
         select(col(others_webhook.api_key_id))
         .join(other, col(other.webhook_id) == col(others_webhook.id))
         .where(*on_its_way)
         .group_by(col(others_webhook.api_key_id))
-        .having(func.count() >= _OF_A_KEY_AT_ONCE)
     )
+    busy_keys = told_keys.having(func.count() >= _OF_A_KEY_AT_ONCE)
     due = (
         select(WebhookDelivery, Webhook)
         .join(Webhook, col(Webhook.id) == col(WebhookDelivery.webhook_id))
@@ -69,7 +70,7 @@ async def claim_delivery(
             ~is_busy,
             col(Webhook.api_key_id).not_in(busy_keys),
         )
-        .order_by(col(WebhookDelivery.due_at), col(WebhookDelivery.id))
+        .order_by(col(Webhook.api_key_id).in_(told_keys), col(WebhookDelivery.due_at), col(WebhookDelivery.id))
         .limit(1)
         # The webhook's row, too, so that engines don't begin with the same one at once.
         .with_for_update(skip_locked=True, key_share=True)

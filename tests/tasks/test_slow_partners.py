@@ -71,6 +71,24 @@ async def test_a_slow_partner_holds_no_other_partner_up(database, platform, key_
     assert len(slow.messages) == 2
 
 
+async def test_who_is_told_nothing_comes_before_partners_who_are_slow(database, platform, key_id, told, slow):
+    first_answer = threading.Event()
+    slow.answers[0] = lambda _: first_answer.wait()
+    slow_keys = [key_id, *[(await add_key(database, f"Slow {number}"))[0] for number in range(3)]]
+    for number, each in enumerate(slow_keys):
+        await add_webhook(database, each, slow.url)
+        await add_webhook(database, each, slow.url)
+        await book(database, each, 2 * number)
+        await book(database, each, 2 * number + 1)
+    other_id, _ = await add_key(database, "Other")
+    await add_webhook(database, other_id, told.url)
+    async with delivering(platform):
+        await slow.wait_for(8)
+        await book(database, other_id, 30)
+        first_answer.set()
+        await told.wait_for(1)
+
+
 async def test_an_answer_is_not_waited_for_for_ever(monkeypatch, told):
     is_over = threading.Event()
 
