@@ -7,7 +7,8 @@ import time
 
 from deployments.engine.recorder import Recorder
 from models.errors import WodError
-from models.store.engines import beat, end_beat, listed_backends, note_hub
+from models.store.backends import listed_backends, note_hub
+from models.store.engines import beat, end_beat
 from models.tables import Backend, utc_now
 from tasks.running_platform import Platform
 

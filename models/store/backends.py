@@ -99,6 +99,23 @@ async def note_backend_failure(session: AsyncSession, number: int, failure: str)
     await session.execute(update(Backend).where(col(Backend.number) == number).values(failure=failure))
 
 
+async def note_hub(session: AsyncSession, number: int, failure: str) -> None:
+    """Note why the hub of a backend does not answer, or that it does: an empty text."""
+    await session.execute(
+        update(Backend)
+        .where(col(Backend.number) == number, col(Backend.hub_failure) != failure)
+        .values(hub_failure=failure)
+    )
+
+
+async def listed_backends(session: AsyncSession) -> Sequence[Backend]:
+    """Return the backends that are listed, by number."""
+    rows = await session.scalars(
+        select(Backend).where(col(Backend.retired).is_(False)).order_by(col(Backend.number))
+    )
+    return rows.all()
+
+
 async def backend_conditions(session: AsyncSession) -> list[BackendCondition]:
     """Return how the listed backends are doing, by number."""
     counted = (

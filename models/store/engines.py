@@ -1,16 +1,16 @@
-"""Engines in SQL: that they live, and what they see."""
+"""Engines in SQL: that they live, and whether they see Prefect."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.tables import Backend, EngineBeat
+from models.tables import EngineBeat
 
 BEAT_SECONDS = 15.0
 
@@ -37,17 +37,3 @@ async def living_engines(session: AsyncSession, now: datetime) -> Sequence[Engin
     """Return the engines that were seen lately."""
     alive = select(EngineBeat).where(col(EngineBeat.seen_at) >= now - _ALIVE_FOR)
     return (await session.scalars(alive)).all()
-
-
-async def note_hub(session: AsyncSession, number: int, failure: str) -> None:
-    """Note why the hub of a backend does not answer, or that it does: an empty text."""
-    await session.execute(
-        update(Backend)
-        .where(col(Backend.number) == number, col(Backend.hub_failure) != failure)
-        .values(hub_failure=failure)
-    )
-
-
-async def listed_backends(session: AsyncSession) -> Sequence[Backend]:
-    """Return the backends that are listed."""
-    return (await session.scalars(select(Backend).where(col(Backend.retired).is_(False)))).all()

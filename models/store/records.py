@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,14 +67,6 @@ async def seat_record(session: AsyncSession, backend_number: int, seat_number: i
     wanted = (col(Backend.number) == backend_number) & (col(Seat.number) == seat_number)
     found = await _seats(session, wanted & col(Seat.retired).is_(False))
     return found[0] if found else None
-
-
-async def listed_backends(session: AsyncSession) -> Sequence[Backend]:
-    """Return the backends that are listed, by number."""
-    rows = await session.scalars(
-        select(Backend).where(col(Backend.retired).is_(False)).order_by(col(Backend.number))
-    )
-    return rows.all()
 
 
 async def key_of_title(session: AsyncSession, title: str) -> str | None:

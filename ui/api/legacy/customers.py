@@ -12,6 +12,7 @@ from models.rules.addresses import check_address
 from models.rules.people import plain_line
 from models.rules.roles import Right, may
 from models.settings import Settings
+from models.store.backends import listed_backends
 from models.store.bookings import details, known_id, leave
 from models.store.database import Database
 from models.store.records import (
@@ -19,7 +20,6 @@ from models.store.records import (
     booking_record,
     booking_records,
     key_of_title,
-    listed_backends,
     unfinished_booking_record,
 )
 from models.tables import utc_now

@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import Query
 
 from models.rules.roles import Right
+from models.store.backends import listed_backends
 from models.store.catalog import offers
 from models.store.database import Database
-from models.store.records import listed_backends
 from ui.api.lasting import Lasting
 from ui.api.legacy.answers import Number, answers, compatible_router, said
 from ui.api.legacy.gate import needs

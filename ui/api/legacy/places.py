@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from models.rules.roles import Right
-from models.store.records import listed_backends, seat_record, seat_records
+from models.store.backends import listed_backends
+from models.store.records import seat_record, seat_records
 from ui.api.legacy.answers import Number, answers, compatible_router, said
 from ui.api.legacy.gate import needs
 from ui.api.legacy.rows import location_row, place_of_student, student_row
