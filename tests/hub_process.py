@@ -21,7 +21,8 @@ from typing import Any
 
 import httpx
 import pytest
-from seat_samples import NOBODY, Seats, until
+from eventually import until
+from seat_samples import NOBODY, Seats
 from websockets.asyncio.client import connect
 
 ROOT = Path(__file__).parents[1]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import asyncssh
 import psutil
+from eventually import until
 from machine_bases import call, locked
 
 _SLOTS = Path("/var/lib/wod-test-machines")
@@ -129,7 +129,7 @@ def discard(folder: Path) -> None:
                 nspawn.wait(_GONE_SECONDS)
             nspawn.kill()
     root = folder / "root"
-    until(lambda: not root.is_mount() or _try("umount", root), lambda: f"{root} is unmounted", _GONE_SECONDS)
+    until(lambda: not root.is_mount() or _try("umount", root), f"{root} is unmounted", _GONE_SECONDS)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -145,11 +145,3 @@ def _try(*argv: str | Path) -> bool:
         call(*argv)
         return True
     return False
-
-
-def until(condition: Callable[[], bool], what: Callable[[], str], seconds: float) -> None:
-    """Return when the condition holds; AssertionError when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what()}"
-        time.sleep(0.05)

@@ -11,8 +11,9 @@ from typing import Any
 
 import psutil
 import pytest
+from eventually import until
 from machine_bases import base_tree, call, missing_tools, trust_as_here
-from machine_slot import Slot, discard, free_slot, mount, nspawns, until
+from machine_slot import Slot, discard, free_slot, mount, nspawns
 
 from tasks.adapters.ssh import SshMachine
 

@@ -15,10 +15,10 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
+from eventually import until
 from machine_bases import ROOT
 from machines import RunningMachine
 from ruamel.yaml import YAML
-from seat_samples import until
 
 WORKSHOP = "WKSHP-Python-First-Steps"
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from eventually import until
 from machine_bases import ROOT
 from machines import Machines, RunningMachine
 from ruamel.yaml import YAML
-from seat_samples import until
 
 from deployments.rehearsal.maildir import Mailbox
 from models.stack_manifest import StackManifest, read_stack

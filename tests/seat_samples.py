@@ -13,8 +13,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 
 import psutil
 import pytest
+from eventually import until
 
 from tasks.adapters.machine import LocalMachine
 from tasks.seats import SeatPlace, ensure_seats
@@ -165,13 +165,6 @@ def living(uid: int) -> list[int]:
             if process.uids().real == uid and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
     return found
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.02)
 
 
 async def ensure(seats: Seats) -> bool:

@@ -9,7 +9,6 @@ import pwd
 import shutil
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+from eventually import eventually
 
 from tasks.adapters.ssh import SshMachine
 
@@ -145,7 +145,7 @@ async def openssh_server(keys: Keys) -> AsyncIterator[int]:
         "/usr/sbin/sshd", "-D", "-e", "-f", config, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        await until(lambda: answers(port), "sshd listens")
+        await eventually(lambda: answers(port), "sshd listens", QUICK)
         yield port
     finally:
         server.kill()
@@ -155,11 +155,3 @@ async def openssh_server(keys: Keys) -> AsyncIterator[int]:
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-async def until(condition: object, what: str, seconds: float = QUICK) -> None:
-    deadline = time.monotonic() + seconds
-    assert callable(condition)
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        await asyncio.sleep(0.02)

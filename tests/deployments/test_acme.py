@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import httpx
 import pytest
 from cryptography import x509
+from eventually import until
 from machines import Machines, RunningMachine
 from one_machine import OneMachine
-from seat_samples import until
 
 from models.tables import utc_now
 from tasks.adapters.certificates import issue, new_authority

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
+from eventually import eventually
 
 from deployments.rehearsal.own_platform import own_platform
 from models.rules.booking import MailKind
@@ -43,15 +42,14 @@ async def portal(platform):
         yield opened
 
 
-async def poll(portal, customer, word, seconds=90):
+async def poll(portal, customer, word):
     """Ask until a booking has come to where the existing system says `word`; return its row."""
-    deadline = time.monotonic() + seconds
-    while True:
+
+    async def row_there():
         row = (await portal.get(f"/customers/{customer}")).raise_for_status().json()
-        if row["lastEmailSent"] == word:
-            return row
-        assert time.monotonic() < deadline, row
-        await asyncio.sleep(0.5)
+        return row if row["lastEmailSent"] == word else None
+
+    return await eventually(row_there, f"the booking is said to be {word}", 90)
 
 
 async def test_a_portal_books_follows_and_ends(platform, portal):
@@ -87,10 +85,8 @@ async def test_a_portal_books_follows_and_ends(platform, portal):
 async def test_feedback_reaches_the_operator(platform, portal):
     given = {"email": STUDENT, "message": "The second notebook was the best.", "proxy": "wod"}
     assert (await portal.post("/email/send-feedback", json=given)).text == "email sent successfully"
-    deadline = time.monotonic() + 100
-    while not (mails := platform.mailbox.mails("operators@example.org")):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(1)
-    [mail] = mails
+    [mail] = await eventually(
+        lambda: platform.mailbox.mails("operators@example.org"), "the feedback reaches the operator", 100
+    )
     assert "The second notebook was the best." in mail.get_content()
     assert mail["Reply-To"] == STUDENT

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
+from eventually import until
+from faults.bursts import supervisor_of
 
-from deployments.rehearsal.own_platform import OwnPlatform, own_platform
-from deployments.stack.plan import read_plan
+from deployments.rehearsal.own_platform import own_platform
 from deployments.stack.supervision import Supervisor
 from ui.api.client import ApiClient
 from ui.api.schemas import Part
@@ -19,25 +18,22 @@ pytestmark = [pytest.mark.integration, pytest.mark.fault]
 
 def wrong_parts(api: ApiClient, expected: set[str], timeout_seconds: float = 60) -> dict[str, Part]:
     """Return the parts that are not well, once they are the expected ones."""
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        found = {name: part for name, part in api.health().parts.items() if not part.ok}
-        if set(found) == expected or time.monotonic() > deadline:
-            assert set(found) == expected, found
-            return dict(found)
-        time.sleep(0.3)
+    found: dict[str, Part] = {}
 
+    def are_expected() -> bool:
+        found.clear()
+        found.update((name, part) for name, part in api.health().parts.items() if not part.ok)
+        return set(found) == expected
 
-def supervisor_of(platform: OwnPlatform) -> Supervisor:
-    plan = read_plan(platform.layout)
-    assert plan is not None
-    return Supervisor(Path(plan.socket))
+    until(are_expected, lambda: f"what is not well is {expected or 'nothing'}, but {found}", timeout_seconds)
+    return found
 
 
 def stop(supervisor: Supervisor, service: str) -> None:
     """Stop a service, also one that takes longer than supervisord's answer may."""
     with suppress(TimeoutError):
         supervisor.stop(service)
+    until(lambda: supervisor.services()[service].state == "stopped", f"{service} is stopped", 60)
 
 
 @pytest.mark.timeout(400)

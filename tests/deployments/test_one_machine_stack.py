@@ -13,7 +13,7 @@ import asyncssh
 import pytest
 from machines import Machines, RunningMachine
 from one_machine import WORKSHOP, OneMachine
-from seat_samples import until
+from eventually import until
 
 from models.resources import Account, Environment, File, Link, Resource, Service, Tree
 from models.rules.inner_ports import API_PORT, CATALOG_PORT, HUB_PORT, PREFECT_PORT, PROXY_API_PORT

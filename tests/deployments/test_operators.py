@@ -8,10 +8,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
+from eventually import eventually
 from faults.bursts import kill
 
 from deployments.rehearsal.own_platform import own_platform
@@ -67,11 +67,7 @@ class Operator:
         assert answer["status"] == "ACCEPT"
 
     async def wait_for(self, find, timeout_seconds=60):
-        deadline = time.monotonic() + timeout_seconds
-        while not (found := find()):
-            assert time.monotonic() < deadline, self.runs()
-            await asyncio.sleep(0.5)
-        return found
+        return await eventually(find, lambda: f"it comes so. The runs: {self.runs()}", timeout_seconds)
 
 
 async def post_booking(platform, email):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
+from eventually import eventually
 from partner_samples import receiver
 
 from deployments.rehearsal.own_platform import own_platform
@@ -41,9 +40,11 @@ async def test_a_partner_hears_of_its_booking_from_the_first_to_the_last(platfor
         )
         booking = partner.book_for_user(wish, idempotency_key="one")
         await platform.mailbox.wait_for(MailKind.CREDENTIALS, "partner@example.com", 90)
-        await _until(lambda: "booking.ready" in {each.told["type"] for each in told.messages})
+        await eventually(
+            lambda: "booking.ready" in {each.told["type"] for each in told.messages}, "it is told to be ready", 60
+        )
         partner.end_partner_booking(booking.reference)
-        await _until(lambda: _delivered(partner, webhook.reference) == set(events))
+        await eventually(lambda: _delivered(partner, webhook.reference) == set(events), "all events are taken", 60)
         assert all(each.verified(webhook.secret) for each in told.messages)
         assert {each.told["data"]["reference"] for each in told.messages} == {booking.reference}
         assert {each.told["data"]["partner_user"] for each in told.messages} == {"u-4711"}
@@ -55,9 +56,3 @@ async def test_a_partner_hears_of_its_booking_from_the_first_to_the_last(platfor
 def _delivered(partner: PartnerClient, webhook: str) -> set[str]:
     """Return the types of the events whose messages were taken."""
     return {each.event for each in partner.deliveries(webhook).deliveries if each.state == "delivered"}
-
-
-async def _until(is_so, seconds=60):
-    async with asyncio.timeout(seconds):
-        while not is_so():  # noqa: ASYNC110 - what is waited for is another process
-            await asyncio.sleep(0.2)

@@ -1,10 +1,10 @@
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from eventually import until
 
 from deployments.stack.layout import Layout
 from deployments.stack.processes import end_processes, platform_processes
@@ -49,9 +49,7 @@ def start():
 @pytest.mark.parametrize("is_stopped", [False, True], ids=["running", "hung"])
 def test_every_process_of_a_platform_is_ended(layout, start, command, is_stopped):
     start(command, layout.state)
-    deadline = time.monotonic() + 10
-    while command is DAEMON and len(platform_processes(layout)) != 1:  # its first parent ends by itself
-        assert time.monotonic() < deadline
+    until(lambda: len(platform_processes(layout)) == 1, "a daemon's first parent has ended by itself", 10)
     (process,) = platform_processes(layout)
     if is_stopped:
         process.suspend()

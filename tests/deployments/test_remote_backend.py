@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from eventually import eventually
 from hub_process import Browser
 from remote_hub import HOMES, SEAT_AGENT, UID_BASE, RemoteHub
 
@@ -64,11 +64,11 @@ def platform(remote_hub: RemoteHub, tmp_path: Path) -> Iterator[OwnPlatform]:
         yield running
 
 
-async def wait_for(condition: Callable[[], object], log: Path, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not await asyncio.to_thread(condition):
-        assert time.monotonic() < deadline, f"never came so:\n{log.read_text()[-5000:]}"
-        await asyncio.sleep(0.5)
+async def comes_so(condition: Callable[[], object], log: Path) -> None:
+    """Wait until the condition holds, which is asked for in a thread of its own."""
+    await eventually(
+        lambda: asyncio.to_thread(condition), lambda: f"it comes so. The log:\n{log.read_text()[-5000:]}", 120
+    )
 
 
 async def test_a_booking_is_served_on_another_machine(platform: OwnPlatform, remote_hub: RemoteHub) -> None:
@@ -88,7 +88,7 @@ async def test_a_booking_is_served_on_another_machine(platform: OwnPlatform, rem
     # Back: its seats are made without anybody's doing.
     machine.run(["systemctl", "start", "ssh.service"])
     log = platform.layout.log("engine")
-    await wait_for(lambda: ask("GET", "health")["status"] == "ok", log)
+    await comes_so(lambda: ask("GET", "health")["status"] == "ok", log)
     [found] = platform.status()["backends"]
     assert (found["name"], found["seats"], found["is_ready"]) == (BACKEND, 3, True)
     assert f"uid={UID_BASE + 101}(seat1)" in machine.run(["id", "seat1"]).stdout
@@ -107,7 +107,7 @@ async def test_a_booking_is_served_on_another_machine(platform: OwnPlatform, rem
     assert (home / "done").read_text() == "done\n"
 
     ask("DELETE", f"v1/bookings/{reference}")
-    await wait_for(lambda: ask("GET", f"v1/bookings/{reference}")["state"] == "ended", log)
+    await comes_so(lambda: ask("GET", f"v1/bookings/{reference}")["state"] == "ended", log)
     assert not list(home.glob("WKSHP-*"))
     assert not (home / "done").exists()
     assert await student.status(credentials.username) != 200

@@ -10,12 +10,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+from eventually import until
 
 from deployments.stack.layout import Layout
 from deployments.stack.processes import platform_processes
@@ -79,13 +79,6 @@ def free_port_base() -> int:
     raise AssertionError("no free ports")
 
 
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 @pytest.fixture
 def state():
     """Yield a state folder that the accounts of services can reach, as pytest's own can't be."""
@@ -125,7 +118,10 @@ def test_the_life_of_a_platform(platform):
     check_mail_is_kept(stack)
 
     stack.process("mailbox").kill()
-    wait_until(lambda: stack.status()["mailbox"]["restarts"] == 1 and stack.status()["mailbox"]["ready"])
+    until(
+        lambda: stack.status()["mailbox"]["restarts"] == 1 and stack.status()["mailbox"]["ready"],
+        "the mailbox is started again",
+    )
 
     stack.process("proxy").suspend()
     degraded = stack.run("status")

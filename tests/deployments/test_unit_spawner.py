@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import stat
 import time
 from collections.abc import AsyncIterator
 
 import pytest
+from eventually import eventually
 from hub_process import TOKEN, Browser
 from remote_hub import HOMES, SEAT_AGENT, UID_BASE, RemoteHub
 from seat_samples import WORKSHOP, workshop
@@ -60,17 +60,15 @@ def place(number: int = 0) -> SeatPlace:
 
 
 async def settle(process: RemoteHub, hub: Hub, state: ServerState, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while (found := await hub.server_state("student1")) is not state:
-        assert time.monotonic() < deadline, f"the server stays {found}:\n{process.log()[-5000:]}"
-        await asyncio.sleep(0.2)
+    async def is_so() -> bool:
+        return await hub.server_state("student1") is state
+
+    await eventually(is_so, lambda: f"the server is {state}. The log:\n{process.log()[-5000:]}", seconds)
 
 
 async def inactive(process: RemoteHub, account: str) -> None:
-    deadline = time.monotonic() + 10
-    while (found := process.properties(account, "ActiveState")) != {"ActiveState": "inactive"}:
-        assert time.monotonic() < deadline, found
-        await asyncio.sleep(0.2)
+    inactive = {"ActiveState": "inactive"}
+    await eventually(lambda: process.properties(account, "ActiveState") == inactive, f"{account} is stopped", 10)
 
 
 async def come_in(machine: SshMachine, hub: Hub, student: Browser, seat: SeatPlace) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from eventually import until
 from machine_bases import ROOT
 from machines import Machines
 from one_machine import WORKSHOP, OneMachine
-from seat_samples import until
 
 from deployments.rehearsal.student import Student
 from models.rules.passwords import derive_password

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from eventually import eventually
 from faults.bursts import kill
 
 from deployments.rehearsal.maildir import credentials_of, kind_of, text_of
@@ -50,14 +50,6 @@ def query(message, page, name):
     return parse_qs(urlsplit(address).query)[name][0]
 
 
-async def until(find, timeout_seconds=40):
-    deadline = time.monotonic() + timeout_seconds
-    while not (found := find()):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.3)
-    return found
-
-
 async def test_from_a_full_workshop_to_a_session_that_is_forgotten(platform, client):
     mailbox = platform.mailbox
     first = client.book(booking("first@example.com"))
@@ -91,7 +83,7 @@ async def test_from_a_full_workshop_to_a_session_that_is_forgotten(platform, cli
     assert page.booking is not None
     assert page.booking.reference == taken.reference
 
-    progress = await until(lambda: client.own_page(link).progress)
+    progress = await eventually(lambda: client.own_page(link).progress, "the session is measured", 40)
     assert progress.cells_executed == 0
     assert progress.cells_total > 5
 
@@ -104,7 +96,9 @@ async def test_from_a_full_workshop_to_a_session_that_is_forgotten(platform, cli
     with pytest.raises(ApiError) as unknown:
         client.own_page(link)
     assert unknown.value.reason == "link_unknown"
-    ended = await until(lambda: (found := client.booking(taken.reference)).state == "ended" and found)
+    ended = await eventually(
+        lambda: (found := client.booking(taken.reference)).state == "ended" and found, "the session is ended", 40
+    )
     assert (ended.email_hint, ended.work_url) == ("", "")
     kept = (platform.layout.state / "archives").glob("*.zip")
     assert [each.name for each in kept] == ["1.zip"], "work of the forgotten student is kept"

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+from eventually import eventually
 from sqlalchemy import select
 
 from deployments.rehearsal.maildir import credentials_of, kind_of
@@ -85,13 +86,13 @@ async def one_is_ready(platform: OwnPlatform, name: str, timeout_seconds: float 
     """Wait until a booking of the burst `name` is ready."""
     database = Database(read_secret(platform.layout, "database_url"))
     ready = select(Booking.id).where(Booking.email.startswith(name), Booking.state == BookingState.READY)
+
+    async def one() -> int | None:
+        async with database.transaction() as session:
+            return await session.scalar(ready.limit(1))
+
     try:
-        async with asyncio.timeout(timeout_seconds):
-            while True:
-                async with database.transaction() as session:
-                    if await session.scalar(ready.limit(1)):
-                        return
-                await asyncio.sleep(_POLL_SECONDS)
+        await eventually(one, f"a booking of {name} is ready", timeout_seconds)
     finally:
         await database.close()
 
@@ -99,32 +100,33 @@ async def one_is_ready(platform: OwnPlatform, name: str, timeout_seconds: float 
 async def settled(platform: OwnPlatform, burst: Burst, timeout_seconds: float) -> dict[str, Booking]:
     """Return the burst's bookings by address, when each is ready or apologised for and its mails are sent."""
     database = Database(read_secret(platform.layout, "database_url"))
-    deadline = time.monotonic() + timeout_seconds
     bookings: dict[str, Booking] = {}
     open_mails = 0
+
+    async def are_settled() -> bool:
+        nonlocal bookings, open_mails
+        try:
+            async with database.transaction() as session:
+                rows = await session.scalars(select(Booking).where(Booking.email.in_(burst.addresses)))
+                bookings = {row.email: row for row in rows}
+                ids = [row.id for row in bookings.values()]
+                mails = select(Mail).where(Mail.booking_id.in_(ids), Mail.sent_at.is_(None))
+                open_mails = len(list(await session.scalars(mails)))
+        except Exception:  # the database may be the one that is restarting
+            return False
+        states = {row.state for row in bookings.values()}
+        all_there = len(bookings) + len(burst.refused) == burst.count
+        return all_there and states <= {BookingState.READY, BookingState.FAILED} and not open_mails
+
+    def how_it_is() -> str:
+        found = Counter(f"{row.state}: {row.failure}" for row in bookings.values())
+        return f"all is settled, but {dict(found)}, {open_mails} mails not sent"
+
     try:
-        while time.monotonic() < deadline:
-            try:
-                async with database.transaction() as session:
-                    rows = await session.scalars(select(Booking).where(Booking.email.in_(burst.addresses)))
-                    bookings = {row.email: row for row in rows}
-                    ids = [row.id for row in bookings.values()]
-                    mails = select(Mail).where(Mail.booking_id.in_(ids), Mail.sent_at.is_(None))
-                    open_mails = len(list(await session.scalars(mails)))
-            except Exception:  # noqa: S110  (the database may be the one that is restarting)
-                pass
-            else:
-                states = {row.state for row in bookings.values()}
-                all_there = len(bookings) + len(burst.refused) == burst.count
-                if all_there and states <= {BookingState.READY, BookingState.FAILED} and not open_mails:
-                    return bookings
-            await asyncio.sleep(_POLL_SECONDS)
+        await eventually(are_settled, how_it_is, timeout_seconds)
     finally:
         await database.close()
-    found = defaultdict(int)
-    for row in bookings.values():
-        found[f"{row.state}: {row.failure}"] += 1
-    raise AssertionError(f"not settled after {timeout_seconds} s: {dict(found)}, {open_mails} mails not sent")
+    return bookings
 
 
 async def check_truths(platform: OwnPlatform, bookings: dict[str, Booking]) -> None:
@@ -173,14 +175,14 @@ async def check_log_ins(platform: OwnPlatform, bookings: dict[str, Booking], cou
 
 async def _answers(url: str, timeout_seconds: float = 60) -> None:
     """Wait until a service that was killed answers again."""
-    deadline = time.monotonic() + timeout_seconds
     async with httpx.AsyncClient(timeout=5) as browser:
-        while True:
+
+        async def does() -> bool:
             with suppress(httpx.TransportError):
-                if (await browser.get(url)).is_success:
-                    return
-            assert time.monotonic() < deadline, f"{url} does not answer"
-            await asyncio.sleep(_POLL_SECONDS)
+                return (await browser.get(url)).is_success
+            return False
+
+        await eventually(does, f"{url} answers", timeout_seconds)
 
 
 async def check_runs_closed(
@@ -191,15 +193,15 @@ async def check_runs_closed(
     await _answers(f"{prefect_url}/api/health")
     ids = {row.id for row in bookings.values()}
     still_open = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}}}}
-    deadline = time.monotonic() + timeout_seconds
+    left: list[tuple[str, str]] = []
     async with httpx.AsyncClient(base_url=prefect_url, timeout=30) as prefect:
-        while True:
+
+        async def are_closed() -> bool:
             runs = (await prefect.post("/api/flow_runs/filter", json=still_open)).raise_for_status().json()
-            left = [(run["name"], run["state"]) for run in runs if run["parameters"].get("booking_id") in ids]
-            if not left:
-                return
-            assert time.monotonic() < deadline, f"left open in Prefect: {left}"
-            await asyncio.sleep(_POLL_SECONDS)
+            left[:] = [(run["name"], run["state"]) for run in runs if run["parameters"].get("booking_id") in ids]
+            return not left
+
+        await eventually(are_closed, lambda: f"closed in Prefect: {left}", timeout_seconds)
 
 
 def _mailed_twice(bookings: dict[str, Booking], mails: list[EmailMessage]) -> set[str]:
@@ -238,18 +240,18 @@ async def leave_all(platform: OwnPlatform, bookings: dict[str, Booking], timeout
             )
         )
     database = Database(read_secret(platform.layout, "database_url"))
-    deadline = time.monotonic() + timeout_seconds
     final = [state.value for state in FINAL_STATES]
     unfinished = select(Booking).where(
         Booking.id.in_([row.id for row in bookings.values()]), Booking.state.not_in(final)
     )
+    left: list[tuple[int | None, str, str]] = []
+
+    async def are_over() -> bool:
+        async with database.transaction() as session:
+            left[:] = [(row.id, row.state, row.failure) for row in await session.scalars(unfinished)]
+        return not left
+
     try:
-        while True:
-            async with database.transaction() as session:
-                rows = list(await session.scalars(unfinished))
-            if not rows:
-                return
-            assert time.monotonic() < deadline, [(row.id, row.state, row.failure) for row in rows]
-            await asyncio.sleep(_POLL_SECONDS)
+        await eventually(are_over, lambda: f"over: {left}", timeout_seconds)
     finally:
         await database.close()

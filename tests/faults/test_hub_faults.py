@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
+from eventually import eventually
 from faults.bursts import Burst, check_truths, leave_all, settled
 
 from deployments.rehearsal.own_platform import own_platform
@@ -60,7 +60,5 @@ async def test_students_get_their_credentials_and_seats_come_back(platform, faul
     assert {booking.state for booking in bookings.values()} == {"ready"}
     await check_truths(platform, bookings)
     met = fault_file.with_name("fault.met")
-    while fault not in (met.read_text() if met.exists() else ""):
-        assert time.monotonic() - begun < 30, "no spawn met the fault"
-        await asyncio.sleep(0.2)
+    await eventually(lambda: met.exists() and fault in met.read_text(), "a spawn meets the fault")
     await leave_all(platform, bookings)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-import time
 import zipfile
 from datetime import timedelta
 from itertools import count
 
 import httpx
 import pytest
+from eventually import eventually
 from faults.bursts import check_no_seat_leaks
 from pydantic import SecretStr
 from sqlalchemy import delete, update
@@ -79,14 +78,12 @@ class Visitor:
         await self.comes_to("ended")
 
     async def comes_to(self, state, timeout_seconds=60):
-        deadline = time.monotonic() + timeout_seconds
         async with httpx.AsyncClient(base_url=self.platform.api_url, timeout=30) as api:
-            while True:
-                status = (await api.get(f"/api/v1/bookings/{self.reference}")).json()
-                if status["state"] == state:
-                    return
-                assert time.monotonic() < deadline, status
-                await asyncio.sleep(0.3)
+
+            async def is_so():
+                return (await api.get(f"/api/v1/bookings/{self.reference}")).json()["state"] == state
+
+            await eventually(is_so, f"the booking is {state}", timeout_seconds)
 
     async def work(self):
         """Return the names in the archive of the student's work, none without one."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from eventually import until
 from hub_process import TOKEN, Browser, HubProcess, hub_of, log_in
 from seat_samples import (
     WORKSHOP,
@@ -20,7 +21,6 @@ from seat_samples import (
     living,
     seats_on_this_machine,
     skip_unless_possible,
-    until,
     workshop,
 )
 

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from eventually import eventually
 from installer_samples import (
     WHY,
     Installer,
@@ -17,7 +18,6 @@ from installer_samples import (
     seen,
     tar_of,
 )
-from ssh_servers import until
 
 from models.errors import StepFailed
 from models.resources import Command, File, Folder, Link, Resource, Service, Tree
@@ -144,7 +144,7 @@ async def test_what_a_killed_agent_left_running_is_waited_for(installer: Install
     script = f"echo begun > {etc}/begun; sleep 2; echo ended > {etc}/ended"
     slow = Command("slow", ("sh", "-c", script), "1", why=WHY)
     work = asyncio.create_task(installer.apply(slow))
-    await until((etc / "begun").exists, "the command runs")
+    await eventually((etc / "begun").exists, "the command runs")
     for agent in agents():
         agent.kill()
     with pytest.raises(StepFailed) as raised:

@@ -16,8 +16,9 @@ from pathlib import Path
 import asyncssh
 import psutil
 import pytest
+from eventually import eventually
 from seat_samples import WORKSHOP, workshop
-from ssh_servers import QUICK, Keys, openssh_server, ssh_server, until
+from ssh_servers import QUICK, Keys, openssh_server, ssh_server
 
 from models.errors import Stale, StepFailed
 from tasks.adapters import ssh
@@ -112,7 +113,7 @@ async def test_what_goes_wrong_with_a_line_ends_the_command(machine: Machine, tm
     script = f"echo $$ > {note}; echo one; exec sleep 300"
     with pytest.raises(ValueError, match="one"):
         await machine.run(["sh", "-c", script], on_line=break_down, timeout_seconds=2)
-    await until(lambda: not psutil.pid_exists(int(note.read_text())), "the command ended")
+    await eventually(lambda: not psutil.pid_exists(int(note.read_text())), "the command ended")
 
 
 async def test_output_goes_to_a_file_when_the_command_succeeds(machine: Machine, tmp_path: Path) -> None:
@@ -150,18 +151,18 @@ async def test_a_command_that_takes_too_long_is_ended_with_its_children(machine:
     assert "the machine" in raised.value.message
     assert time.monotonic() - started < 10
     processes = [int(number) for number in note.read_text().split()]
-    await until(lambda: not any(psutil.pid_exists(process) for process in processes), "children ended")
+    await eventually(lambda: not any(psutil.pid_exists(process) for process in processes), "children ended")
     assert not (tmp_path / "output").exists()
 
 
 async def test_a_command_whose_caller_goes_away_is_ended_in_its_time(machine: Machine, tmp_path: Path) -> None:
     note = tmp_path / "child"
     task = asyncio.create_task(machine.run(["sh", "-c", f"echo $$ > {note}; exec sleep 300"], timeout_seconds=2))
-    await until(lambda: note.exists() and note.read_text().strip(), "the command runs")
+    await eventually(lambda: note.exists() and note.read_text().strip(), "the command runs")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await until(lambda: not psutil.pid_exists(int(note.read_text())), "the command ended")
+    await eventually(lambda: not psutil.pid_exists(int(note.read_text())), "the command ended")
 
 
 async def test_a_failure_names_command_machine_status_and_last_lines(machine: Machine) -> None:
@@ -234,7 +235,7 @@ async def test_a_machine_that_is_away_is_reported_and_reached_when_it_is_back(tm
         running = asyncio.create_task(machine.run(["sleep", "10"], timeout_seconds=QUICK))
         telling = asyncio.create_task(machine.run(["sleep", "10"], on_line=print, timeout_seconds=QUICK))
         await asyncio.sleep(0)
-        await until(lambda: "sleep" in names_of_children(), "it runs")
+        await eventually(lambda: "sleep" in names_of_children(), "it runs")
     with pytest.raises(StepFailed) as lost:
         await running
     with pytest.raises(StepFailed) as away:

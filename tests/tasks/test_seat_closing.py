@@ -12,12 +12,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from eventually import until
 from seat_samples import (
     WORKSHOP,
     Seats,
     living,
     notebook,
-    until,
     workshop,
 )
 

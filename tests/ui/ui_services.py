@@ -6,15 +6,15 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+from eventually import until
 from sqlalchemy import text
 
 from models.rules.booking import BookingEvent, BookingState, session_end
@@ -28,6 +28,8 @@ from models.store.work import claim_mail, mark_mail_sent
 from models.tables import Backend, Booking, utc_now
 
 SEATS = 40
+
+RunWod = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @dataclass
@@ -156,6 +158,30 @@ def api_environment(process: Process) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
+def wod_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of a `wod` command that works where `settings` say."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WOD_")}
+    return kept | {
+        "WOD_STATE": str(settings.state_dir),
+        "WOD_DATABASE_URL": settings.secret("database_url"),
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }
+
+
+def run_wod(settings: Settings, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a `wod` command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "ui.cli.main", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env=wod_environment(settings),
+        timeout=60,
+    )
+
+
 def free_port() -> int:
     """Return a port of this machine that nobody listens on."""
     with socket.socket() as listener:
@@ -192,12 +218,10 @@ def serve_process(
 
 
 def _wait_until_healthy(process: Process, health: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    def is_healthy() -> bool:
         assert process.running.poll() is None, process.log.read_text()
-        try:
-            if httpx.get(process.url + health).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError(f"not healthy in time: {process.log.read_text()}")
+        with suppress(httpx.TransportError):
+            return httpx.get(process.url + health).is_success
+        return False
+
+    until(is_healthy, lambda: f"it is healthy. Its log: {process.log.read_text()}", 30)
