@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,17 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from postgres import PrivatePostgres
 from ui_browser import CHROMIUM, WIDE, OpenPage, catalog_command, note_complaint
-from ui_services import Process, Shop, api_command, api_environment, free_port, open_shop, serve_process
+from ui_services import (
+    Process,
+    RunWod,
+    Shop,
+    api_command,
+    api_environment,
+    free_port,
+    open_shop,
+    run_wod,
+    serve_process,
+)
 
 from models.settings import Settings
 from ui.api.client import ApiClient
@@ -51,6 +62,12 @@ async def shop(settings: Settings) -> AsyncIterator[Shop]:
     """Yield the database of the API with seats and no workshops."""
     async with open_shop(settings) as opened:
         yield opened
+
+
+@pytest.fixture
+def wod(settings: Settings, shop: Shop) -> RunWod:
+    """Return a function that runs a `wod` command on the database of the API."""
+    return partial(run_wod, settings)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from ui_services import run_wod, wod_environment
 
 from models.settings import Settings
 from models.store.feedback import keep_feedback
@@ -23,33 +24,12 @@ ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 
 
-def wod(settings, *arguments, stdin=""):
-    return subprocess.run(
-        [sys.executable, "-m", "ui.cli.main", *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment(settings),
-        timeout=60,
-    )
-
-
-def environment(settings):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WOD_")}
-    return kept | {
-        "WOD_STATE": str(settings.state_dir),
-        "WOD_DATABASE_URL": settings.secret("database_url"),
-        "NO_COLOR": "1",
-    }
-
-
 def at_terminal(settings, *arguments, types):
     """Run the command at a terminal, type a line whenever it asks; return the exit status and what was shown."""
     here, there = pty.openpty()
     command = [sys.executable, "-m", "ui.cli.main", *arguments]
     ends = {"stdin": there, "stdout": there, "stderr": there}
-    running = subprocess.Popen(command, cwd=ROOT, env=environment(settings), start_new_session=True, **ends)
+    running = subprocess.Popen(command, cwd=ROOT, env=wod_environment(settings), start_new_session=True, **ends)
     os.close(there)
     shown, answers = b"", list(types)
     with suppress(OSError):  # the other end is closed
@@ -61,23 +41,21 @@ def at_terminal(settings, *arguments, types):
     return running.wait(10), shown.decode()
 
 
-async def test_a_user_is_added_shown_changed_and_removed(shop, settings):
+async def test_a_user_is_added_shown_changed_and_removed(wod, shop):
     ana = ("ana", "--email", "ana@example.org", "--role", "admin", "--password-stdin")
-    added = wod(settings, "user", "add", *ana, stdin=f"{PASSWORD}\n")
+    added = wod("user", "add", *ana, stdin=f"{PASSWORD}\n")
     assert added.returncode == 0, added.stderr
     assert await log_in(shop.database, Settings(), "ana", PASSWORD)
-    assert wod(settings, "user", "change", "ana", "--role", "user", "--role", "moderator").returncode == 0
-    assert json.loads(wod(settings, "user", "list", "--json").stdout) == [
+    assert wod("user", "change", "ana", "--role", "user", "--role", "moderator").returncode == 0
+    assert json.loads(wod("user", "list", "--json").stdout) == [
         {"username": "ana", "email": "ana@example.org", "roles": ["user", "moderator"]}
     ]
-    assert (
-        wod(settings, "user", "password", "ana", "--password-stdin", stdin="quite another one\n").returncode == 0
-    )
+    assert wod("user", "password", "ana", "--password-stdin", stdin="quite another one\n").returncode == 0
     assert await log_in(shop.database, Settings(), "ana", PASSWORD) is None
     assert await log_in(shop.database, Settings(), "ana", "quite another one")
-    assert wod(settings, "user", "remove", "ANA").returncode == 0
+    assert wod("user", "remove", "ANA").returncode == 0
     assert await shop.rows("SELECT * FROM user_account") == []
-    again = wod(settings, "user", "remove", "ana")
+    again = wod("user", "remove", "ana")
     assert (again.returncode, again.stderr) == (1, "There is no such user.\n")
 
 
@@ -101,8 +79,8 @@ async def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(shop,
         (["ana", "--email", "ana@example.org", "--password", PASSWORD], "No such option"),
     ],
 )
-async def test_what_is_wrong_is_told_and_changes_nothing(shop, settings, arguments, says):
-    done = wod(settings, "user", "add", *arguments, stdin="short\n")
+async def test_what_is_wrong_is_told_and_changes_nothing(wod, shop, arguments, says):
+    done = wod("user", "add", *arguments, stdin="short\n")
     assert done.returncode != 0
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -111,18 +89,18 @@ async def test_what_is_wrong_is_told_and_changes_nothing(shop, settings, argumen
 
 def test_without_a_database_it_says_so(tmp_path):
     away = Settings(state_dir=tmp_path, database_url="postgresql://wod@127.0.0.1:9/wod")
-    done = wod(away, "user", "list")
+    done = run_wod(away, "user", "list")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "The database of the platform does not answer. Is the platform up?\n"
 
 
-async def test_feedback_is_shown_the_newest_last(shop, settings):
-    assert "Nobody has said anything yet" in wod(settings, "feedback").stdout
+async def test_feedback_is_shown_the_newest_last(wod, shop):
+    assert "Nobody has said anything yet" in wod("feedback").stdout
     async with shop.database.transaction() as session:
         for word in ("first", "second", "[red]third"):
             keep_feedback(session, "ana@example.org", word)
-    shown = wod(settings, "feedback", "--limit", "2").stdout
+    shown = wod("feedback", "--limit", "2").stdout
     assert "first" not in shown
     assert shown.index("second") < shown.index("[red]third")
-    listed = json.loads(wod(settings, "feedback", "--json").stdout)
+    listed = json.loads(wod("feedback", "--json").stdout)
     assert [each["message"] for each in listed] == ["first", "second", "[red]third"]
