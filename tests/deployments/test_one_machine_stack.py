@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import asyncssh
 import pytest
+from eventually import until
 from machines import Machines, RunningMachine
 from one_machine import WORKSHOP, OneMachine
-from eventually import until
 
 from models.resources import Account, Environment, File, Link, Resource, Service, Tree
 from models.rules.inner_ports import API_PORT, CATALOG_PORT, HUB_PORT, PREFECT_PORT, PROXY_API_PORT
