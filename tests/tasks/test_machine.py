@@ -100,7 +100,7 @@ async def test_a_command_that_hands_over_lines_need_not_read_its_stdin(machine: 
 async def test_handing_over_lines_ends_with_the_time_of_the_command(machine: Machine) -> None:
     came: list[bytes] = []
     with pytest.raises(StepFailed) as raised:
-        await machine.run(["sh", "-c", "echo one; sleep 300"], on_line=came.append, timeout_seconds=1)
+        await machine.run(["sh", "-c", "echo one; sleep 300"], on_line=came.append, timeout_seconds=4)
     assert (raised.value.reason, came) == ("timeout", [b"one"])
 
 
@@ -112,7 +112,7 @@ async def test_what_goes_wrong_with_a_line_ends_the_command(machine: Machine, tm
 
     script = f"echo $$ > {note}; echo one; exec sleep 300"
     with pytest.raises(ValueError, match="one"):
-        await machine.run(["sh", "-c", script], on_line=break_down, timeout_seconds=2)
+        await machine.run(["sh", "-c", script], on_line=break_down, timeout_seconds=6)
     await eventually(lambda: not psutil.pid_exists(int(note.read_text())), "the command ended")
 
 
