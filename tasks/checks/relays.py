@@ -56,7 +56,8 @@ async def _followed(checkup: Checkup, relay: str, answer: dict[str, str]) -> Ver
     if status == "sent":
         return good(place, f"A mail to {checkup.mail_to} went through the relay: {why}.")
     what = f"The relay could not hand a mail to {checkup.mail_to} on: {why or 'it is still in its queue'}."
-    return bad(place, what, f"Check `mail` in the stack file, and see `postqueue -p` on {relay}.")
+    remedy = f"Check `mail` in the stack file, see `postqueue -p` on {relay}, or let --mail-to name who gets mail."
+    return bad(place, what, remedy)
 
 
 async def _delivery(checkup: Checkup, relay: str, queued: str) -> tuple[str, str]:
