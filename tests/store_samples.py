@@ -6,13 +6,14 @@ import asyncio
 import time
 from datetime import timedelta
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from models.errors import Refused
 from models.rules.booking import BookingEvent, BookingState
 from models.store.backends import offer_backend, take_in_backends
 from models.store.bookings import move
 from models.store.catalog import save_workshop
+from models.store.forgetting import settle_ended
 from models.store.free_seats import SeatTaken
 from models.store.reservations import Reservation, reserve, until_seated
 from models.store.seat_offers import expire_offers, next_in_line, offer_seat, take_offer
@@ -147,3 +148,26 @@ async def until_somebody_waits(database, seconds=15):
                 return
         await asyncio.sleep(0.02)
     raise AssertionError("nobody waits")
+
+
+async def session_of(database, number=1, hours=2.0, key="WKSHP-One"):
+    booking = await book(database, wish(number, key))
+    await open_session(database, booking.id, utc_now() + timedelta(hours=hours))
+    return booking
+
+
+async def row_of(database, booking):
+    async with database.transaction() as session:
+        return await session.get_one(Booking, booking.id)
+
+
+async def finish(database, number, key, executed=1):
+    booking = await session_of(database, number, key=key)
+    async with database.transaction() as session:
+        await session.execute(
+            update(Booking).where(Booking.id == booking.id).values(cells_executed=executed, cells_total=4)
+        )
+    await release(database, booking.id)
+    async with database.transaction() as session:
+        await settle_ended(session, booking.id, utc_now())
+    return booking
