@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from prefect.client.schemas.objects import FlowRun
@@ -13,6 +12,7 @@ from deployments.engine.attending import Attending
 from deployments.engine.deliveries import Deliveries
 from deployments.engine.left_runs import close_left_runs
 from deployments.engine.lookout import AWAY_HUB_SECONDS, Lookout
+from deployments.engine.loops import forever, summary, whenever
 from deployments.engine.operators import CANCEL_SECONDS, LOOK_SECONDS, Operators
 from deployments.engine.recorder import Recorder
 from deployments.engine.registry import FLOW_OF
@@ -73,19 +73,19 @@ class Engine:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then let running work end for a moment, and give the leases back."""
         loops = [
-            self._claim_forever(),
-            self._forever(self._listen, 1),
-            self._forever(self._renew, self._settings.lease_seconds / 3),
-            self._forever(self._lookout.beat, BEAT_SECONDS),
-            self._forever(self._lookout.look_at_hubs, AWAY_HUB_SECONDS),
-            self._forever(self._sweep_mails, self._settings.sweep_seconds),
+            whenever(self._wake, self._claim, self._settings.sweep_seconds),
+            forever(self._listen, 1),
+            forever(self._renew, self._settings.lease_seconds / 3),
+            forever(self._lookout.beat, BEAT_SECONDS),
+            forever(self._lookout.look_at_hubs, AWAY_HUB_SECONDS),
+            forever(self._sweep_mails, self._settings.sweep_seconds),
             self._deliveries.run(),
             *self._attending.loops(),
-            self._forever(self._operators.obey, LOOK_SECONDS),
-            self._forever(self._drop_archives, _CLEARING_SECONDS),
-            self._forever(self._forget_deliveries, _CLEARING_SECONDS),
-            self._forever(self._forward_feedback, _FEEDBACK_SECONDS),
-            self._forever(self._close_left_runs, _LEFT_RUNS_SECONDS),
+            forever(self._operators.obey, LOOK_SECONDS),
+            forever(self._drop_archives, _CLEARING_SECONDS),
+            forever(self._forget_deliveries, _CLEARING_SECONDS),
+            forever(self._forward_feedback, _FEEDBACK_SECONDS),
+            forever(self._close_left_runs, _LEFT_RUNS_SECONDS),
             *(self._start_servers() for _ in range(self._settings.prestart_limit)),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
@@ -101,19 +101,6 @@ class Engine:
         async with self._platform.database.transaction() as session:
             await release_leases(session, self._platform.owner)
         await self._lookout.end()
-
-    async def _claim_forever(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                await self._claim()
-            except Exception as error:
-                logger.warning("claiming work failed: %s", _summary(error))
-                await asyncio.sleep(1)
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._settings.sweep_seconds)
-            except TimeoutError:
-                continue
 
     async def _claim(self) -> None:
         free = self._settings.engine_concurrency - len(self._running)
@@ -184,7 +171,7 @@ class Engine:
         except Stale:
             logger.info("booking %d has moved on", claim.booking_id)
         except Exception as error:
-            logger.warning("booking %d did not catch up: %s", claim.booking_id, _summary(error))
+            logger.warning("booking %d did not catch up: %s", claim.booking_id, summary(error))
             return False
         return True
 
@@ -213,7 +200,7 @@ class Engine:
             logger.info("booking %d has moved on", claim.booking_id)
         except Exception as error:
             # Its lease ends, and the booking is claimed again.
-            logger.warning("booking %d: the failure was not written down: %s", claim.booking_id, _summary(error))
+            logger.warning("booking %d: the failure was not written down: %s", claim.booking_id, summary(error))
 
     async def _listen(self) -> None:
         async for said in self._platform.database.listen():
@@ -250,17 +237,4 @@ class Engine:
                 await start_server(booking_id)
             except Exception as error:
                 # The student's log-in starts it then.
-                logger.warning("server of booking %d was not started ahead: %s", booking_id, _summary(error))
-
-    async def _forever(self, work: Callable[[], Awaitable[None]], pause_seconds: float) -> None:
-        while True:
-            try:
-                await work()
-            except Exception as error:
-                logger.warning("%s failed: %s", work.__name__.strip("_"), _summary(error))
-            await asyncio.sleep(pause_seconds)
-
-
-def _summary(error: Exception) -> str:
-    """Return an error in one line, without the statement and parameters that SQLAlchemy adds."""
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+                logger.warning("server of booking %d was not started ahead: %s", booking_id, summary(error))
