@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection
 from datetime import timedelta
 from typing import Protocol
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
 
+from deployments.engine.loops import summary
 from deployments.engine.recorder import Recorder, engine_of
 from deployments.engine.registry import FLOW_OF
 from models.errors import Refused
@@ -18,6 +20,8 @@ from models.store.engines import living_engines
 from models.store.work import BookingClaim, claim_booking, release_booking
 from models.tables import utc_now
 from tasks.running_platform import Platform
+
+logger = logging.getLogger(__name__)
 
 # How often Prefect is asked what operators want.
 LOOK_SECONDS = 10
@@ -86,7 +90,7 @@ class Operators:
         if booking_id is None:
             task = asyncio.create_task(self._recorder.run_as(run, flow_name, **run.parameters))
             self._running[run.id] = task
-            task.add_done_callback(lambda _: self._running.pop(run.id, None))
+            task.add_done_callback(lambda done: self._finished(run, done))
             return
         lease = timedelta(seconds=self._platform.settings.lease_seconds)
         async with self._platform.database.transaction() as session:
@@ -104,3 +108,8 @@ class Operators:
         await self._recorder.mark_failed(
             run.id, f"Booking {booking_id} is {claim.state}: {FLOW_OF[claim.work]} is what comes next."
         )
+
+    def _finished(self, run: FlowRun, task: asyncio.Task[None]) -> None:
+        self._running.pop(run.id, None)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            logger.warning("run %s failed: %s", run.name, summary(error))
