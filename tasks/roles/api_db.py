@@ -52,14 +52,23 @@ def api_db(context: RoleContext, machine: str) -> list[Resource]:
 def _database(context: RoleContext, machine: str) -> list[Resource]:
     why = "PostgreSQL holds all that the platform knows; services log in as the account that they are."
     version = _POSTGRESQL[context.releases[machine]]
-    configuration = f"/etc/postgresql/{version}/main/conf.d/wod.conf"
+    # Apart from each other: a change of the first interrupts everybody, one of the second nobody.
+    started_with, logged_by = (
+        f"/etc/postgresql/{version}/main/conf.d/{name}" for name in ("wod.conf", "wod_log.conf")
+    )
     statements = fill("api_db/databases.sql")
     tables = (PYTHON, "-m", "models.store.migrate")
     made_of = hashlib.sha256(context.release.platform).hexdigest()
     psql = ("psql", "--no-psqlrc", "--quiet", "--dbname", "postgres")
     return [
-        File(configuration, fill("api_db/postgresql.conf"), why=why),
-        Service(f"postgresql@{version}-main", restart_on=(f"file {configuration}",), why=why),
+        File(started_with, fill("api_db/postgresql.conf"), why=why),
+        File(logged_by, fill("api_db/postgresql_log.conf"), why=why),
+        Service(
+            f"postgresql@{version}-main",
+            restart_on=(f"file {started_with}",),
+            reload_on=(f"file {logged_by}",),
+            why=why,
+        ),
         Command(
             "database: roles and databases",
             psql,

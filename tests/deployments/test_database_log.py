@@ -36,7 +36,8 @@ def of_one_machine() -> dict[str, str]:
 
 def of_a_stack() -> dict[str, str]:
     """Return the settings that the installer gives PostgreSQL."""
-    lines = fill("api_db/postgresql.conf").decode().splitlines()
+    files = (fill(f"api_db/{name}.conf").decode() for name in ("postgresql", "postgresql_log"))
+    lines = [line for file in files for line in file.splitlines()]
     found = (line.split(" = ", 1) for line in lines if not line.startswith("#"))
     return {name: value.strip("'") for name, value in found}
 

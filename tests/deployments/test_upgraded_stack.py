@@ -87,6 +87,8 @@ async def test_bookings_seats_and_the_hub_live_through_an_upgrade(stack, clone):
             await installing
             assert await student.run_notebook((await student.notebooks(WORKSHOP))[1]) > 10
             assert stack.started(units) == started
+    asked = ["runuser", "-u", "postgres", "--", "psql", "-At", "-c", "SHOW log_error_verbosity"]
+    assert stack.machine.run(asked, cwd="/").stdout.strip() == "terse", "what the release before had not set"
     stack.api_path = "/api/v1"
     until(lambda: stack.ask("/api/health").json()["status"] == "ok", "all is well", 60)
     assert stack.state_of(reference) == "ready"
