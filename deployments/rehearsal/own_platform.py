@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -122,9 +123,12 @@ def _clear_abandoned(home: Path) -> None:
 
 
 def free_port_base() -> int:
-    """Return the first of a block of ports that nobody listens on."""
+    """Return the first of a block of ports that nobody listens on, and for whose seats there are no accounts."""
+    accounts = {user.pw_name for user in pwd.getpwall()}
     for base in range(_FIRST_PORT, _LAST_PORT, 10):
-        if all(_is_free(base + offset) for offset in range(_PORTS)):
+        of_seats = Settings(port_base=base).account(1).removesuffix("1")
+        has_accounts = any(account.startswith(of_seats) for account in accounts)
+        if not has_accounts and all(_is_free(base + offset) for offset in range(_PORTS)):
             return base
     raise StepFailed("There are no free ports on this machine.", reason="ports_taken")
 

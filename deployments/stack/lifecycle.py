@@ -140,9 +140,7 @@ def take_down(layout: Layout) -> int:
 def purge(layout: Layout, settings: Settings) -> None:
     """Remove everything of a platform that is down: seats, accounts, and all its entries in the state folder."""
     if layout.secrets.is_dir() and settings.homes.is_dir():
-        machine = LocalMachine()
-        owner = str(layout.state)
-        asyncio.run(remove_seats(machine, settings.homes.absolute(), owner=owner, isolation=settings.isolation))
+        _remove_seats(layout, settings)
     if is_root():
         for service in services(settings, layout, is_database_embedded=True):
             if not service.is_trusted:
@@ -151,6 +149,19 @@ def purge(layout: Layout, settings: Settings) -> None:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     with suppress(OSError):
         layout.state.rmdir()
+
+
+def remove_left_seats(layout: Layout, settings: Settings) -> bool:
+    """Remove the seats of a platform whose state folder was deleted by hand; tell whether any were left."""
+    were_there = not layout.state.exists() and _remove_seats(layout, settings)
+    with suppress(OSError):
+        layout.state.rmdir()
+    return were_there
+
+
+def _remove_seats(layout: Layout, settings: Settings) -> bool:
+    homes, owner = settings.homes.absolute(), str(layout.state)
+    return asyncio.run(remove_seats(LocalMachine(), homes, owner=owner, isolation=settings.isolation))
 
 
 def is_running(layout: Layout) -> bool:

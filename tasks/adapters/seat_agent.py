@@ -163,6 +163,7 @@ def ensure_accounts(homes: Path, accounts: list[str], comment: str, uid_base: in
     groups = {group.gr_name for group in grp.getgrall()}
     present: dict[str, str] = {}
     foreign = []
+    others = set()
     for account in accounts:
         check_name(account)
         try:
@@ -171,15 +172,18 @@ def ensure_accounts(homes: Path, accounts: list[str], comment: str, uid_base: in
             foreign += [account] if account in groups else []
         else:
             present[account] = user.pw_dir
-            # A student may add fields after a comma (chfn), but not change the first.
-            foreign += [account] if user.pw_gecos.split(",")[0] != comment else []
+            found = comment_in(user)
+            foreign += [account] if found != comment else []
+            others |= {found} - {comment} if found.startswith(comment_of("")) else set()
     if foreign:
-        raise Trouble(
-            REFUSED,
-            "account_taken",
+        what = (
             "Accounts or groups of these names exist and are not seats of this platform: "
-            f"{', '.join(foreign)}. Choose other names with the setting seat_prefix.",
+            f"{', '.join(foreign)}. Choose other names with the setting seat_prefix."
         )
+        for other in sorted(others):
+            state = other.removeprefix(comment_of(""))
+            what += f" Seats of a platform in {state} are taken away by WOD_STATE={state} wod down --purge."
+        raise Trouble(REFUSED, "account_taken", what)
     shell = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
     own = ("--no-create-home", "--user-group", "--shell", shell, "--comment", comment)
     missing = {account: number for number, account in enumerate(accounts, start=1) if account not in present}
@@ -215,11 +219,13 @@ def halt(homes: Path, isolation: str) -> dict[str, object]:
 
 def remove(homes: Path, isolation: str, owner: str) -> dict[str, object]:
     """Take the platform's seats off the machine: accounts, homes and records."""
-    ensure_folders(homes, 0o700)
     accounts = known_accounts(homes)
     if has_accounts(isolation):
         comment = comment_of(owner)
-        accounts = [user.pw_name for user in pwd.getpwall() if user.pw_gecos.split(",")[0] == comment]
+        accounts = [user.pw_name for user in pwd.getpwall() if comment_in(user) == comment]
+    if not accounts and not homes.exists():
+        return {"changed": False}
+    ensure_folders(homes, 0o700)
     for account in accounts:
         seat = Seat(homes, account, isolation)
         seat.close_door(seat.record["generation"], "wiping")
@@ -254,6 +260,11 @@ def known_accounts(homes: Path) -> list[str]:
 def comment_of(owner: str) -> str:
     """Return the comment by which an account tells whose seat it is."""
     return "wod seat of " + re.sub(r"[^A-Za-z0-9/._@ -]", "_", owner)
+
+
+def comment_in(user: pwd.struct_passwd) -> str:
+    """Return what of an account's comment only root sets: a student may add fields after a comma (chfn)."""
+    return user.pw_gecos.split(",")[0]
 
 
 SEAT_VERBS: dict[str, Callable[..., dict[str, object] | None]] = {

@@ -6,17 +6,18 @@ import pwd
 import shutil
 import signal
 import smtplib
-import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from secrets import token_hex
 
 import psutil
 import psycopg
 import pytest
 from eventually import until
 
+from deployments.rehearsal.own_platform import free_port_base
 from deployments.stack.layout import Layout
 from deployments.stack.processes import platform_processes
 
@@ -61,22 +62,6 @@ class StartedPlatform:
     @property
     def supervisor(self) -> psutil.Process:
         return psutil.Process(int((self.layout.run / "supervisord.pid").read_text()))
-
-
-def free_port_base() -> int:
-    """Return the first of eight ports that nobody listens on."""
-    for base in range(21200, 31000, 10):
-        sockets = []
-        try:
-            sockets = [socket.create_server(("127.0.0.1", base + offset)) for offset in range(8)]
-        except OSError:
-            continue
-        else:
-            return base
-        finally:
-            for each in sockets:
-                each.close()
-    raise AssertionError("no free ports")
 
 
 @pytest.fixture
@@ -233,6 +218,23 @@ def test_a_service_that_fails_is_named_with_the_end_of_its_log(platform):
     assert "Connection refused" in up.stderr
     assert "pw" not in up.stderr.replace("pwd", "")
     assert platform_processes(stack.layout) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's platforms have accounts")
+def test_accounts_of_a_platform_whose_state_was_deleted_can_still_be_purged(platform, state):
+    left, stranger = f"wodt{token_hex(3)}-1", f"wodt{token_hex(3)}-1"
+    for account, whose in ((left, state), (stranger, f"{state}-of-another")):
+        home = f"{whose}/seats/{account}"
+        subprocess.run(["useradd", "-M", "-d", home, "-c", f"wod seat of {whose}", account], check=True)
+    try:
+        down = platform().run("down", "--purge", "--yes")
+        assert "The accounts of its seats are gone" in down.stdout
+        accounts = {user.pw_name for user in pwd.getpwall()} & {left, stranger}
+        assert accounts == {stranger}
+        assert not state.exists()
+    finally:
+        for account in (left, stranger):
+            subprocess.run(["userdel", account], check=False, stderr=subprocess.DEVNULL)
 
 
 def test_two_platforms_stand_side_by_side(platform, state):

@@ -28,6 +28,7 @@ from tasks.adapters.machine import Completed, LocalMachine
 from tasks.seats import (
     SeatPlace,
     collect_seat,
+    ensure_seats,
     lock_seat,
     open_seat,
     remove_seats,
@@ -83,6 +84,14 @@ async def test_accounts_of_somebody_else_are_all_named_and_none_is_made(empty: S
     assert third in raised.value.message
     assert first not in raised.value.message
     assert first not in Path("/etc/passwd").read_text()
+
+
+async def test_seats_of_another_platform_are_told_with_how_to_take_them_away(seats: Seats) -> None:
+    if seats.isolation == "folders":
+        pytest.skip("folders have no accounts")
+    machine, names = seats.machine, seats.accounts
+    with pytest.raises(Refused, match=f"WOD_STATE={seats.owner} wod down --purge"):
+        await ensure_seats(machine, seats.homes, names, owner="/another/state", isolation=seats.isolation)
 
 
 async def test_an_account_that_is_no_seat_is_never_worked_on(seats: Seats) -> None:

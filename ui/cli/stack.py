@@ -28,6 +28,7 @@ from deployments.stack.lifecycle import (
     only_one,
     prepare_start,
     purge,
+    remove_left_seats,
     running_plan,
     take_down,
 )
@@ -103,6 +104,8 @@ def down(
     if purge_all and layout.state.is_dir():
         purge(layout, load_settings())
         output.print(f"Its state in {layout.state} is gone.", highlight=False)
+    elif purge_all and remove_left_seats(layout, load_settings()):
+        output.print(f"The accounts of its seats are gone; {layout.state} was before.", highlight=False)
 
 
 @app.command()
