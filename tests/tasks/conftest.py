@@ -1,4 +1,4 @@
-"""What these tests share: seats on this machine, in both kinds of isolation, and an installer in a folder."""
+"""What these tests share: seats on this machine in both isolations, an installer in a folder, and a partner."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from installer_samples import PYTHON, Installer
+from partner_samples import Receiver, add_key, receiver
 from seat_samples import Seats, ensure, seats_on_this_machine, skip_unless_possible
+from store_samples import offer
 
+from models.store.database import Database
 from tasks.adapters.machine import LocalMachine
 
 
@@ -37,3 +40,17 @@ def installer(tmp_path: Path) -> Installer:
 @pytest.fixture
 def etc(tmp_path: Path, installer: Installer) -> Path:
     return tmp_path / "etc"
+
+
+@pytest.fixture
+async def key_id(database: Database) -> int:
+    """Return the number of a partner's key, with a workshop to book."""
+    await offer(database)
+    return (await add_key(database))[0]
+
+
+@pytest.fixture
+def told() -> Iterator[Receiver]:
+    """Yield a partner's receiver of webhooks."""
+    with receiver() as found:
+        yield found

@@ -19,11 +19,9 @@ from partner_samples import (
     book,
     delivering,
     delivering_platform,
-    receiver,
     wait_until_locked_out,
 )
 from sqlalchemy import text
-from store_samples import offer
 
 from models.errors import StepFailed
 from models.rules.booking import BookingEvent, BookingState
@@ -44,18 +42,6 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def platform(database, tmp_path):
     return delivering_platform(database, tmp_path)
-
-
-@pytest.fixture
-async def key_id(database):
-    await offer(database)
-    return (await add_key(database))[0]
-
-
-@pytest.fixture
-async def told():
-    with receiver() as found:
-        yield found
 
 
 async def go(database, booking, event, state, **values):

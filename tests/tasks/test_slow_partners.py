@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from partner_samples import add_key, add_webhook, book, delivering, delivering_platform, receiver
-from store_samples import offer
 
 from models.errors import StepFailed
 from tasks.adapters.webhooks import WebhookSender
@@ -21,18 +20,6 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def platform(database, tmp_path):
     return delivering_platform(database, tmp_path)
-
-
-@pytest.fixture
-async def key_id(database):
-    await offer(database)
-    return (await add_key(database))[0]
-
-
-@pytest.fixture
-def told():
-    with receiver() as found:
-        yield found
 
 
 @pytest.fixture
