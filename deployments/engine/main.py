@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from deployments.engine.engine import Engine
 from deployments.engine.recorder import Recorder
 from models.backend_list import ListedBackend
+from models.errors import Refused
 from models.settings import load_settings
 from models.store.database import Database
 from tasks.adapters.smtp import Mailer
@@ -67,7 +68,9 @@ def main() -> None:
         try:
             loop.run_until_complete(run_engine(stop))
         except BaseException as error:
-            logging.getLogger(__name__).exception("the engine has stopped")
+            # What is refused says what to do itself; where in the code it was refused helps nobody.
+            is_fault = not isinstance(error, Refused)
+            logging.getLogger(__name__).error("the engine has stopped: %s", error, exc_info=is_fault)
             failure.append(error)
             told_to_stop.set()
 

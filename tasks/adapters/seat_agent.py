@@ -182,7 +182,7 @@ def ensure_accounts(homes: Path, accounts: list[str], comment: str, uid_base: in
         )
         for other in sorted(others):
             state = other.removeprefix(comment_of(""))
-            what += f" Seats of a platform in {state} are taken away by WOD_STATE={state} wod down --purge."
+            what += f" Seats of a platform in {state} are taken away by: wod down --purge --state {state}"
         raise Trouble(REFUSED, "account_taken", what)
     shell = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
     own = ("--no-create-home", "--user-group", "--shell", shell, "--comment", comment)

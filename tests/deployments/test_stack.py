@@ -221,6 +221,20 @@ def test_a_service_that_fails_is_named_with_the_end_of_its_log(platform):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's platforms have accounts")
+def test_an_engine_whose_seats_are_somebody_elses_says_what_to_do(platform):
+    stack = platform(("database", "prefect", "engine"), WOD_SEATS="2")
+    account = f"student{stack.port_base}-2"
+    subprocess.run(["useradd", "-M", account], check=True)
+    try:
+        up = stack.up()
+    finally:
+        subprocess.run(["userdel", account], check=True)
+    assert up.returncode == 1
+    assert f"{account}. Choose other names with the setting seat_prefix." in up.stderr.replace("\n", " ")
+    assert "Traceback" not in up.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's platforms have accounts")
 def test_accounts_of_a_platform_whose_state_was_deleted_can_still_be_purged(platform, state):
     left, stranger = f"wodt{token_hex(3)}-1", f"wodt{token_hex(3)}-1"
     for account, whose in ((left, state), (stranger, f"{state}-of-another")):

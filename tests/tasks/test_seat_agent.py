@@ -90,7 +90,7 @@ async def test_seats_of_another_platform_are_told_with_how_to_take_them_away(sea
     if seats.isolation == "folders":
         pytest.skip("folders have no accounts")
     machine, names = seats.machine, seats.accounts
-    with pytest.raises(Refused, match=f"WOD_STATE={seats.owner} wod down --purge"):
+    with pytest.raises(Refused, match=f"wod down --purge --state {seats.owner}"):
         await ensure_seats(machine, seats.homes, names, owner="/another/state", isolation=seats.isolation)
 
 
