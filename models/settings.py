@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     archive_limit_mb: int = Field(200, gt=0, description="Largest archive of a student's work.")
     prestart_servers: bool = Field(False, description="Start a seat's Jupyter server before the log-in.")
     prestart_limit: int = Field(2, ge=1, description="How many servers may be starting ahead at once.")
-    extension_limit: int = Field(2, ge=0, description="How often a student may prolong a session.")
+    extension_limit: int = Field(2, ge=0, description="How often a student may make a session longer.")
     extension_hours: float = Field(1, gt=0, description="By how long each time.")
     waiting_limit: int = Field(100, ge=0, description="How many may wait for a seat of one workshop; 0: nobody.")
     offer_hours: float = Field(0.5, gt=0, description="How long a free seat is kept for whoever is next.")

@@ -110,7 +110,7 @@ def waiting_mail(settings: Settings, place: Place, kind: MailKind, now: datetime
 
 
 def _offer_hours(settings: Settings, entry: WaitingEntry, now: datetime) -> float:
-    """Return how long an offer is kept, once it is made: from now on."""
+    """Return for how many hours from now an offer is kept; before it is made, for how many it will be."""
     if entry.offer_until is None:
         return settings.offer_hours
     return max(0.0, (entry.offer_until - now).total_seconds() / settings.hour_seconds)

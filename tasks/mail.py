@@ -132,7 +132,7 @@ class MailContext:
         return words.kept(self.archive_days, self.archive_until)
 
     @property
-    def share_url(self) -> str:
+    def linkedin_url(self) -> str:
         """Where LinkedIn takes the news; empty when there is no page to share."""
         return LINKEDIN_SHARE + quote(self.shared_badge_url, safe="") if self.shared_badge_url else ""
 

@@ -106,7 +106,7 @@ async def log_in(
     token, now = secrets.token_urlsafe(_TOKEN_BYTES), utc_now()
     until = now + timedelta(minutes=settings.login_minutes)
     async with database.transaction() as session:
-        user = await store.user_by_name(session, found.username, is_kept=True)
+        user = await store.user_by_name(session, found.username, is_locked=True)
         if user is None or user.password_hash != known_hash:  # changed or removed while we looked
             return None
         await store.open_login(session, user, _digest(token), now, until)

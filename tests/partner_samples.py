@@ -17,7 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, text
+from eventually import eventually
+from sqlalchemy import select
 from sqlmodel import col
 
 from deployments.engine.deliveries import Deliveries
@@ -66,15 +67,14 @@ class Receiver:
     answers: list[int | Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
 
     async def wait_for(self, count: int, seconds: float = 20) -> list[Message]:
-        deadline = time.monotonic() + seconds
-        while len(self.messages) < count:
-            assert time.monotonic() < deadline, self.messages
-            await asyncio.sleep(0.02)
+        await eventually(
+            lambda: len(self.messages) >= count, lambda: f"{count} messages come; {self.messages}", seconds
+        )
         return self.messages
 
 
 @contextmanager
-def receiver(port: int = 0) -> Iterator[Receiver]:
+def receiver() -> Iterator[Receiver]:
     """Yield a receiver of webhooks on this machine."""
     found = Receiver()
     lock = threading.Lock()
@@ -99,7 +99,7 @@ def receiver(port: int = 0) -> Iterator[Receiver]:
         def log_message(self, *_: Any) -> None:
             """Keep quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     found.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -157,14 +157,3 @@ async def delivering(platform: Platform) -> AsyncIterator[None]:
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def wait_until_locked_out(database: Database, seconds: float = 15) -> None:
-    """Wait until a transaction waits for a lock of another."""
-    deadline = time.monotonic() + seconds
-    while True:
-        async with database.transaction() as session:
-            if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                return
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)

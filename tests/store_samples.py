@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from datetime import timedelta
 
+from eventually import eventually
 from sqlalchemy import select, text, update
 
 from models.errors import Refused
@@ -141,13 +140,12 @@ async def full_workshop(database, seats=1, **values):
 
 async def until_somebody_waits(database, seconds=15):
     """Return when a transaction waits for another's lock."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+
+    async def waiting():
         async with database.transaction() as session:
-            if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                return
-        await asyncio.sleep(0.02)
-    raise AssertionError("nobody waits")
+            return await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+    await eventually(waiting, "a transaction waits for another's lock", seconds)
 
 
 async def session_of(database, number=1, hours=2.0, key="WKSHP-One"):

@@ -9,7 +9,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Crashed
 
-from deployments.engine.recorder import Recorder, engine_of
+from deployments.engine.recorder import ENGINE_GONE, Recorder, engine_of
 from deployments.engine.registry import FLOW_OF
 from models.errors import Refused
 from models.rules.booking import BookingState, Work, due_work
@@ -17,7 +17,6 @@ from models.store.engines import living_engines
 from models.tables import Booking, utc_now
 from tasks.running_platform import Platform
 
-_GONE = "The engine that ran it is gone."
 _DONE = {
     FLOW_OF[Work.REMIND]: {BookingState.EXPIRING, BookingState.ENDING, BookingState.ENDED},
     FLOW_OF[Work.END]: {BookingState.ENDED},
@@ -41,9 +40,9 @@ async def close_left_runs(platform: Platform, recorder: Recorder, working_on: Co
     for flow_name, run in left:
         booking_id = run.parameters.get("booking_id")
         state: State[Any] | None = None
-        if booking_id is None and engine_of(run) not in engines:
-            state = Crashed(message=f"{_GONE} Run it again: what is done stays done.")
-        elif booking_id is not None and booking_id not in working_on:
+        if booking_id is None:
+            state = end_of_other_run(engine_of(run), engines)
+        elif booking_id not in working_on:
             state = await _end_of_booking_run(platform, flow_name, booking_id, now)
         if state is not None:
             await recorder.close(run.id, state)
@@ -58,6 +57,11 @@ async def _end_of_booking_run(
         return Crashed(message=unknown.message)
 
 
+def end_of_other_run(engine: str, living: Collection[str]) -> State[Any] | None:
+    """Return the state in which to close a run about no booking that `engine` claimed, None while that lives."""
+    return None if engine in living else Crashed(message=f"{ENGINE_GONE} Run it again: what is done stays done.")
+
+
 def end_of_run(flow_name: str, booking: Booking, now: datetime) -> State[Any] | None:
     """Return the state in which to close a run that was left open, None while its work may go on."""
     is_held = booking.lease_until is not None and booking.lease_until >= now
@@ -68,4 +72,4 @@ def end_of_run(flow_name: str, booking: Booking, now: datetime) -> State[Any] | 
     is_served = flow_name == FLOW_OF[Work.SERVE] and booking.ready_at is not None
     if is_served or booking_state in _DONE.get(flow_name, ()):
         return Completed(message="Finished by an engine that could not say so.")
-    return Crashed(message=_GONE)
+    return Crashed(message=ENGINE_GONE)

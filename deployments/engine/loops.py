@@ -33,17 +33,14 @@ async def whenever(due: asyncio.Event, work: Work, sweep_seconds: float) -> None
 
 
 def summary(error: Exception) -> str:
-    """Return an error in one line for the log; what a database says is left out, for it may quote addresses."""
-    name = type(error).__name__
-    if type(error).__module__.startswith(("sqlalchemy", "psycopg")):
-        return name
-    return f"{name}: {str(error).splitlines()[0] if str(error) else ''}"
+    """Return an error in one line for the log."""
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
 
 
 async def _done(work: Work) -> bool:
     try:
         await work()
     except Exception as error:
-        logger.warning("%s failed: %s", work.__name__.strip("_").replace("_", " "), summary(error))
+        logger.warning("%s failed: %s", work.__qualname__, summary(error))
         return False
     return True

@@ -32,7 +32,7 @@ class BookingWork(Protocol):
     """What an engine does for bookings."""
 
     def start(self, claim: BookingClaim, flow_name: str, flow_run: FlowRun | None) -> None:
-        """Work on a claim, as a run of Prefect's or as one of its own."""
+        """Work on a claim, as `flow_run` if an operator started it, else as the booking's own run."""
 
     async def cancel(self, booking_id: int) -> bool:
         """Cancel what runs here for a booking; return whether anything did."""

@@ -38,6 +38,7 @@ from tasks.recording import unrecorded
 logger = logging.getLogger(__name__)
 
 POOL = "wod-engine"
+ENGINE_GONE = "The engine that ran it is gone."
 _ENGINE_LABEL = "wod.engine"
 _PATIENCE_SECONDS = 30
 _PATIENCE_STEP_SECONDS = 0.3
@@ -181,7 +182,7 @@ class Recorder:
         return await self._client.read_flow_runs(flow_run_filter=wanted)
 
     async def close(self, run_id: UUID, state: State[Any]) -> None:
-        """Tell Prefect how a run has ended, and those in it that go on for Prefect, whatever it holds of them."""
+        """Tell Prefect how a run has ended, and the same of the runs within it that are still open there."""
         parents = FlowRunFilterParentFlowRunId(any_=[run_id])
         wanted = FlowRunFilter(parent_flow_run_id=parents, state=_in_states(StateType.PENDING, StateType.RUNNING))
         for run in await self._client.read_flow_runs(flow_run_filter=wanted):
@@ -210,9 +211,7 @@ class Recorder:
             if run.state is not None and run.state.is_pending() and run.run_count == 0:
                 return run
             if run.state is not None and run.state.is_running():
-                await self._client.set_flow_run_state(
-                    run.id, Crashed(message="The engine that ran it is gone."), force=True
-                )
+                await self._client.set_flow_run_state(run.id, Crashed(message=ENGINE_GONE), force=True)
             await self._client.set_flow_run_state(run.id, Pending(name="Resuming"), force=True)
             return await self._client.read_flow_run(run.id)
         except _PREFECT_TROUBLE as error:

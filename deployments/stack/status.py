@@ -90,7 +90,7 @@ async def _look_at_backends(database_url: str) -> list[BackendCondition]:
         await database.close()
 
 
-def students_memory_mb(layout: Layout, plan: Plan) -> float:
+def students_memory_mb(plan: Plan) -> float:
     """Return what the students' servers take, which no service's memory includes."""
     with suppress(OSError):
         hub = Supervisor(Path(plan.socket)).services().get("hub")

@@ -113,18 +113,18 @@ class Aside:
 
 @dataclass
 class _Element:
-    """A tag that is not closed yet, and what it holds so far; `line` is how its last line begins."""
+    """A tag that is not closed yet, and what it holds so far; `last_line_begins` is a character."""
 
     tag: str = ""
     target: str = ""
     parts: list[str] = field(default_factory=list)
-    line: str = ""
+    last_line_begins: str = ""
 
     def write(self, text: str) -> None:
         self.parts.append(text)
         _, newline, last = text.rpartition("\n")
-        if newline or not self.line:
-            self.line = last.lstrip()[:1]
+        if newline or not self.last_line_begins:
+            self.last_line_begins = last.lstrip()[:1]
 
 
 class _Converter:
@@ -191,7 +191,7 @@ class _Converter:
         return sum(each.tag == tag for each in self._open)
 
     def _is_in_row(self) -> bool:
-        return self._open[-1].line == "|" or self._depth("td") + self._depth("th") > 0
+        return self._open[-1].last_line_begins == "|" or self._depth("td") + self._depth("th") > 0
 
     def _close_last(self) -> None:
         closed = self._open.pop()

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import psycopg
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 WORK_CHANNEL = "wod_work"
@@ -47,6 +48,7 @@ class Database:
             # Names and addresses of students stay out of error texts, and so out of logs.
             hide_parameters=True,
         )
+        event.listen(self._engine.sync_engine, "handle_error", _leave_details_out)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -66,3 +68,11 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+def _leave_details_out(context: ExceptionContext) -> None:
+    """Take from an error what PostgreSQL adds to its message: the DETAIL quotes the row that it is about."""
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            message, *others = error.args
+            error.args = (str(message).partition("\nDETAIL:")[0], *others)

@@ -152,7 +152,7 @@ def _check_offer(entry: WaitingEntry, now: datetime) -> None:
     is_late = entry.offer_until is not None and entry.offer_until <= now
     if entry.state == WaitingState.EXPIRED or (entry.state == WaitingState.OFFERED and is_late):
         raise Refused(
-            "This offer was not taken in time, and the seat is somebody else's. Get in line again.",
+            "This offer was not taken in time, and the seat is somebody else's. Join the waiting list again.",
             reason="offer_expired",
         )
     if entry.state != WaitingState.OFFERED:

@@ -27,10 +27,10 @@ async def user_by_id(session: AsyncSession, user_id: int) -> UserAccount:
     return user
 
 
-async def user_by_name(session: AsyncSession, username: str, *, is_kept: bool = False) -> UserAccount | None:
-    """Return the user that logs in with this name; with `is_kept`, changes wait until the transaction ends."""
+async def user_by_name(session: AsyncSession, username: str, *, is_locked: bool = False) -> UserAccount | None:
+    """Return the user that logs in with this name; with `is_locked`, changes wait until the transaction ends."""
     statement = select(UserAccount).where(col(UserAccount.username) == username)
-    if is_kept:
+    if is_locked:
         statement = statement.with_for_update(read=True, key_share=True)
     found: UserAccount | None = await session.scalar(statement)
     return found

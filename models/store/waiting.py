@@ -114,8 +114,8 @@ async def leave_line(session: AsyncSession, reference: str, now: datetime) -> No
         await announce_seats(session)
 
 
-async def close_lines_of_retired(session: AsyncSession, now: datetime) -> int:
-    """End all places in lines, offers too, for workshops that were retired; return how many."""
+async def close_lines_of_retired(session: AsyncSession, now: datetime) -> None:
+    """End all places in lines, offers too, for workshops that were retired."""
     entries = await session.scalars(
         select(WaitingEntry)
         .join(Workshop, col(Workshop.id) == col(WaitingEntry.workshop_id))
@@ -128,13 +128,12 @@ async def close_lines_of_retired(session: AsyncSession, now: datetime) -> int:
         await move_place(session, entry, WaitingEvent.CLOSE, now)
     if found:
         await announce_seats(session)
-    return len(found)
 
 
 def unknown_place() -> Refused:
     """Return the refusal for a reference that names no place in a line."""
     return Refused(
-        "There is no such place in a line. Open the link from your mail again, or get in line anew.",
+        "There is no such place on a waiting list. Open the link from your mail again, or join the list anew.",
         reason="place_unknown",
     )
 

@@ -44,4 +44,4 @@ async def test_an_archive_that_cannot_be_deleted_keeps_no_old_delivery(database,
     await eventually(is_forgotten, "the old delivery is forgotten")
     stop.set()
     await engine
-    assert "drop archives failed: " in caplog.text
+    assert "Engine._drop_archives failed: " in caplog.text

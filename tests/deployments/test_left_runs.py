@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from deployments.engine.left_runs import end_of_run
+from deployments.engine.left_runs import end_of_other_run, end_of_run
 from models.tables import Booking, utc_now
 
 NOW = utc_now()
@@ -51,4 +51,10 @@ def booking(state, **values):
 )
 def test_a_run_is_closed_by_what_became_of_its_work(flow_name, row, expected):
     state = end_of_run(flow_name, row, NOW)
+    assert (state.type if state else None) == expected
+
+
+@pytest.mark.parametrize(("engine", "expected"), [("engine-1", None), ("engine-9", "CRASHED"), ("", "CRASHED")])
+def test_a_run_about_no_booking_is_closed_once_its_engine_is_gone(engine, expected):
+    state = end_of_other_run(engine, {"engine-1", "engine-2"})
     assert (state.type if state else None) == expected

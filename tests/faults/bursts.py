@@ -23,8 +23,9 @@ from deployments.rehearsal.student import Student
 from deployments.stack.credentials import read_secret
 from deployments.stack.plan import read_plan
 from deployments.stack.supervision import Supervisor
-from models.rules.booking import FINAL_STATES, BookingState, MailKind
+from models.rules.booking import BookingState, MailKind
 from models.store.database import Database
+from models.store.predicates import is_unfinished
 from models.tables import Booking, Mail, Seat
 
 _POLL_SECONDS = 0.3
@@ -218,8 +219,7 @@ async def check_no_seat_leaks(platform: OwnPlatform) -> None:
     """Hold that each seat in use has exactly one unfinished booking, and each home that of its booking."""
     database = Database(read_secret(platform.layout, "database_url"))
     async with database.transaction() as session:
-        final = [state.value for state in FINAL_STATES]
-        held = list(await session.scalars(select(Booking.seat_id).where(Booking.state.not_in(final))))
+        held = list(await session.scalars(select(Booking.seat_id).where(is_unfinished())))
         in_use = select(Seat.account).where(Seat.id.in_(held))
         accounts = set(await session.scalars(in_use))
     await database.close()
@@ -240,10 +240,7 @@ async def leave_all(platform: OwnPlatform, bookings: dict[str, Booking], timeout
             )
         )
     database = Database(read_secret(platform.layout, "database_url"))
-    final = [state.value for state in FINAL_STATES]
-    unfinished = select(Booking).where(
-        Booking.id.in_([row.id for row in bookings.values()]), Booking.state.not_in(final)
-    )
+    unfinished = select(Booking).where(Booking.id.in_([row.id for row in bookings.values()]), is_unfinished())
     left: list[tuple[int | None, str, str]] = []
 
     async def are_over() -> bool:

@@ -19,9 +19,9 @@ from partner_samples import (
     book,
     delivering,
     delivering_platform,
-    wait_until_locked_out,
 )
 from sqlalchemy import text
+from store_samples import until_somebody_waits
 
 from models.errors import StepFailed
 from models.rules.booking import BookingEvent, BookingState
@@ -208,7 +208,7 @@ async def test_an_address_that_is_gone_while_its_partner_changes_it(database, pl
     async with database.transaction() as session:
         await webhook_of(session, key_id, webhook.reference)
         noting = asyncio.create_task(deliver(platform, sender, claim))
-        await wait_until_locked_out(database)
+        await until_somebody_waits(database)
         await repeat_delivery(session, webhook, claim.reference, utc_now())
     await noting
     await wait_until_disabled(database)

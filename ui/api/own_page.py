@@ -113,7 +113,7 @@ def _page(student: StudentRecord, records: OwnRecords, settings: Settings, now: 
         extension=_extension(under_way.found.booking, settings, now, is_awaited=records.is_awaited)
         if under_way and is_open
         else None,
-        waiting=[waiting_place(each, settings, now) for each in records.places],
+        waiting=[waiting_place(each, settings) for each in records.places],
         badges=_badges(records.badges, settings),
         history=[_past(booking, workshop, settings, now) for booking, workshop in records.past],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -57,7 +56,7 @@ async def wait(
     now = utc_now()
     async with database.transaction() as session:
         found = await place_by_id(session, known_id(entry.id), settings.hour_seconds, now)
-    return waiting_place(found, settings, now)
+    return waiting_place(found, settings)
 
 
 @router.get("/waiting/{reference}", responses=refusals("place_unknown"))
@@ -66,7 +65,7 @@ async def follow_place(reference: str, settings: SettingsHere, database: Databas
     now = utc_now()
     async with database.transaction() as session:
         found = await place(session, checked_reference(reference, unknown_place), settings.hour_seconds, now)
-    return waiting_place(found, settings, now)
+    return waiting_place(found, settings)
 
 
 @router.delete("/waiting/{reference}", responses=refusals("place_unknown"))
@@ -76,7 +75,7 @@ async def leave_place(reference: str, settings: SettingsHere, database: Database
     async with database.transaction() as session:
         await leave_line(session, checked_reference(reference, unknown_place), now)
         found = await place(session, reference, settings.hour_seconds, now)
-    return waiting_place(found, settings, now)
+    return waiting_place(found, settings)
 
 
 @router.post(
@@ -108,7 +107,7 @@ async def take(
     return created
 
 
-def waiting_place(found: Place, settings: Settings, now: datetime) -> WaitingPlace:
+def waiting_place(found: Place, settings: Settings) -> WaitingPlace:
     """Return a place in a line as its student sees it."""
     entry, workshop = found.entry, found.workshop
     state = WaitingState(entry.state)

@@ -46,7 +46,7 @@ def _badge_html(badge: Badge) -> str:
     )
 
 
-def show_history(past: Sequence[PastBooking], pages: Pages) -> None:
+def show_history(past: Sequence[PastBooking]) -> None:
     """Show the sessions that are over, with the work that can still be fetched."""
     show_heading("Earlier sessions")
     st.html(f'<ul class="wod-history">{"".join(_past_html(each) for each in past)}</ul>')

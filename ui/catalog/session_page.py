@@ -53,7 +53,7 @@ def show_session(pages: Pages) -> None:
             show_places(own.waiting, pages)
         show_badges_of(own.badges, pages)
         if own.history:
-            show_history(own.history, pages)
+            show_history(own.history)
         _show_forgetting(own, link, pages)
 
 

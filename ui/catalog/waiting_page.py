@@ -17,7 +17,7 @@ _LEADS = {
     "offered": "A seat is yours, if you take it.",
     "booked": "You have taken your seat.",
     "left": "You are not on the waiting list any more.",
-    "expired": "The seat was offered to you and not taken in time. It went to the next in the line.",
+    "expired": "The seat was offered to you and not taken in time. It went to the next on the list.",
     "closed": "This workshop is in the catalog no more, so nobody waits for it any longer. We are sorry.",
 }
 _COUNTS = ("waiting", "offered")
@@ -100,7 +100,7 @@ def _take(place: WaitingPlace, pages: Pages) -> None:
 
 @st.dialog("Give up your place?")
 def _confirm_leaving(place: WaitingPlace) -> None:
-    st.write("It goes to whoever is next. You can join the line again, at its end.")
+    st.write("It goes to whoever is next. You can join the waiting list again, at its end.")
     with st.container(horizontal=True):
         if st.button("Yes, give it up", type="primary"):
             try:

@@ -126,7 +126,7 @@ def status(
             output.print(f"The platform in {layout.state} is down.{note}", highlight=False, soft_wrap=True)
         raise typer.Exit(NOT_RUNNING)
     statuses = look(layout, plan, with_usage=True)
-    students_mb = students_memory_mb(layout, plan)
+    students_mb = students_memory_mb(plan)
     backends = look_at_backends(layout)
     is_ready = all(each.ready for each in statuses) and all(each.is_well for each in backends)
     if as_json:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from partner_samples import add_key
-from partner_samples import book as book_as_user
+from partner_samples import book as book_as_partner
 from sqlalchemy import or_, select, text, update
 from store_samples import (
     attend,
@@ -21,7 +21,7 @@ from store_samples import (
     wish,
 )
 
-from models.door_tables import ApiKey, PartnerBooking, RememberedAnswer
+from models.door_tables import PartnerBooking, RememberedAnswer
 from models.errors import Refused
 from models.rules.booking import BookingEvent, BookingState
 from models.rules.signed_links import BadgeCode, BadgeSort, fingerprint_of
@@ -29,9 +29,7 @@ from models.store.badges import badge_holders, badge_named
 from models.store.bookings import expired_archives, move
 from models.store.forgetting import forget_student, settle_ended
 from models.store.own_page import student_of
-from models.store.reservations import until_seated
 from models.store.seat_offers import take_offer
-from models.store.waiting import join_line
 from models.tables import BadgeAward, Booking, Mail, utc_now
 
 pytestmark = pytest.mark.integration
@@ -50,12 +48,19 @@ async def everything(database):
     return "\n".join(found)
 
 
-async def book_as_partner(database, booking, **values):
+async def give_to_partner(database, booking, **values):
+    key_id, _ = await add_key(database)
     async with database.transaction() as session:
-        key = ApiKey(name="partner", key_digest="", scopes=[], request_rate="1/minute", bookings_at_once=1)
-        session.add(key)
-        await session.flush()
-        session.add(PartnerBooking(booking_id=booking.id, api_key_id=key.id, **values))
+        session.add(PartnerBooking(booking_id=booking.id, api_key_id=key_id, **values))
+
+
+async def mails_to_go(session, booking):
+    """Return the mails about a booking that an engine would still send."""
+    return list(
+        await session.scalars(
+            select(Mail).where(Mail.booking_id == booking.id, Mail.given_up_at.is_(None), Mail.sent_at.is_(None))
+        )
+    )
 
 
 async def test_nothing_tells_who_a_forgotten_student_was_and_counts_stay(database):
@@ -64,9 +69,7 @@ async def test_nothing_tells_who_a_forgotten_student_was_and_counts_stay(databas
     past = await finish(database, 1, "WKSHP-One")
     await finish(database, 2, "WKSHP-One")
     await book(database, wish(3))
-    await until_seated(
-        database, lambda session: join_line(session, wish(1), utc_now(), limit=9, hour_seconds=3600)
-    )
+    await join(database, 1)
     async with database.transaction() as session:
         await session.execute(
             update(Booking).where(Booking.id == past.id).values(archive_until=utc_now() + timedelta(days=9))
@@ -80,7 +83,7 @@ async def test_nothing_tells_who_a_forgotten_student_was_and_counts_stay(databas
             .where(or_(Mail.booking_id == past.id, Mail.waiting_entry_id.is_not(None)))
             .values(failure=f"<{EMAIL}> does not exist")
         )
-    await book_as_partner(database, past, partner_user="ana.example", return_url="https://partner.test/?user=ana")
+    await give_to_partner(database, past, partner_user="ana.example", return_url="https://partner.test/?user=ana")
     assert EMAIL in await everything(database)
     async with database.transaction() as session:
         assert await forget_student(session, EMAIL, utc_now())
@@ -94,10 +97,7 @@ async def test_nothing_tells_who_a_forgotten_student_was_and_counts_stay(databas
         assert people == 3
         assert (await badge_holders(session)).of_workshops[past.workshop_id] == 2
         assert await expired_archives(session, [past.id], utc_now() + timedelta(seconds=1)) == {past.id}
-        unsent = await session.scalars(
-            select(Mail.id).where(Mail.booking_id == past.id, Mail.sent_at.is_(None), Mail.given_up_at.is_(None))
-        )
-        assert not list(unsent)
+        assert not await mails_to_go(session, past)
         with pytest.raises(Refused) as refusal:
             await student_of(session, past.reference)
         assert refusal.value.reason == "link_unknown"
@@ -110,12 +110,12 @@ async def test_nothing_tells_who_a_forgotten_student_was_and_counts_stay(databas
 async def test_what_a_partner_asked_for_a_forgotten_student_is_not_done_again(database):
     await offer(database)
     key_id, _ = await add_key(database)
-    booking = await book_as_user(database, key_id, idempotency_key="order-1")
+    booking = await book_as_partner(database, key_id, idempotency_key="order-1")
     async with database.transaction() as session:
         await forget_student(session, booking.email_key, utc_now())
         assert list(await session.scalars(select(RememberedAnswer.request_digest))) == [""]
     with pytest.raises(Refused) as refusal:
-        await book_as_user(database, key_id, idempotency_key="order-1")
+        await book_as_partner(database, key_id, idempotency_key="order-1")
     assert refusal.value.reason == "idempotency_key_reused"
     async with database.transaction() as session:
         assert len(list(await session.scalars(select(Booking)))) == 1
@@ -135,10 +135,7 @@ async def test_a_session_under_way_is_ended_first_and_thanked_for_to_nobody(data
     row = await row_of(database, booking)
     assert (row.state, row.email, row.forget) == (BookingState.ENDED, "", True)
     async with database.transaction() as session:
-        mails = await session.scalars(
-            select(Mail).where(Mail.booking_id == booking.id, Mail.given_up_at.is_(None), Mail.sent_at.is_(None))
-        )
-        assert not list(mails)
+        assert not await mails_to_go(session, booking)
         assert not list(await session.scalars(select(BadgeAward)))
 
 
@@ -161,12 +158,7 @@ async def test_forgetting_and_the_end_of_a_session_at_the_same_moment(database):
         await asyncio.gather(*(forget(), end()) if number % 2 else (end(), forget()))
         assert booking.email not in await everything(database)
         async with database.transaction() as session:
-            mails = await session.scalars(
-                select(Mail).where(
-                    Mail.booking_id == booking.id, Mail.given_up_at.is_(None), Mail.sent_at.is_(None)
-                )
-            )
-            assert not list(mails)
+            assert not await mails_to_go(session, booking)
 
 
 async def test_forgetting_while_an_offer_is_being_taken_leaves_no_booking(database):

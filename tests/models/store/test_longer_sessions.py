@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 from store_samples import (
+    join,
     offer,
     outcome,
     row_of,
@@ -17,8 +18,6 @@ from models.errors import Refused, Stale
 from models.rules.booking import BookingEvent, BookingState, MailKind
 from models.store.bookings import log_of, move
 from models.store.own_page import extend
-from models.store.reservations import until_seated
-from models.store.waiting import join_line
 from models.store.work import claim_bookings
 from models.tables import Booking, Mail, WaitingEntry, utc_now
 
@@ -104,10 +103,7 @@ async def test_why_it_can_not_be_longer(database):
     # The student's seat is one of the other workshop's, too, and somebody waits there.
     for number in range(10, 13):
         await outcome(database, wish(number, "WKSHP-Two"))
-    await until_seated(
-        database,
-        lambda session: join_line(session, wish(20, "WKSHP-Two"), utc_now(), limit=9, hour_seconds=3600),
-    )
+    await join(database, 20, "WKSHP-Two")
     assert "Somebody waits" in await obstacle(database)
     async with database.transaction() as session:
         await session.execute(update(WaitingEntry).values(state="left"))

@@ -52,16 +52,11 @@ def test_a_backend_that_was_in_use_stays_so(postgres):
     assert row == (True, "", False)
 
 
-def test_the_release_before_goes_on_writing_rows_while_it_is_replaced(postgres):
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE being_upgraded")
-    url = postgres.url.rsplit("/", 1)[0] + "/being_upgraded"
-    with create_engine(url.replace("postgresql://", "postgresql+psycopg://")).begin() as connection:
-        command.upgrade(alembic_config(connection), BEFORE)
-    known = set(_columns(url))
-    upgrade(url)
+def test_the_release_before_goes_on_writing_rows_while_it_is_replaced(used_before):
+    known = set(_columns(used_before))
+    upgrade(used_before)
     tables = {table for table, _ in known}
-    needed = [name for name, is_needed in _columns(url).items() if is_needed]
+    needed = [name for name, is_needed in _columns(used_before).items() if is_needed]
     assert [name for name in needed if name[0] in tables and name not in known] == []
 
 

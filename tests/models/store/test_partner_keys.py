@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from partner_samples import add_key, add_webhook, book, wait_until_locked_out
-from store_samples import offer
+from partner_samples import add_key, add_webhook, book
+from store_samples import offer, until_somebody_waits
 
 from models.errors import Refused
 from models.store.partners import revoke_key
@@ -44,7 +44,7 @@ async def test_a_request_that_is_under_way_does_not_outlive_its_key(database, as
     async with database.transaction() as session:
         await revoke_key(session, "Acme", utc_now())
         request = asyncio.create_task(asked(database, key_id, webhook))
-        await wait_until_locked_out(database)
+        await until_somebody_waits(database)
     with pytest.raises(Refused) as refused:
         await request
     assert refused.value.reason == "key_unknown"

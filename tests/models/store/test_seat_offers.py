@@ -23,9 +23,10 @@ from store_samples import (
 )
 
 from models.errors import Refused
-from models.rules.booking import FINAL_STATES, MailKind
+from models.rules.booking import MailKind
 from models.rules.waiting import WaitingState
 from models.store.catalog import offers
+from models.store.predicates import is_unfinished
 from models.store.seat_offers import prolong_offer
 from models.store.waiting import place
 from models.tables import Booking, Mail, Seat, WaitingEntry, Workshop, utc_now
@@ -41,7 +42,7 @@ async def send_mails(database):
 async def assert_nothing_is_exceeded(database):
     """No seat for two, and no workshop beyond its capacity, offers included."""
     async with database.transaction() as session:
-        bookings = list(await session.scalars(select(Booking).where(Booking.state.not_in(list(FINAL_STATES)))))
+        bookings = list(await session.scalars(select(Booking).where(is_unfinished())))
         entries = list(
             await session.scalars(select(WaitingEntry).where(WaitingEntry.state == WaitingState.OFFERED))
         )
@@ -83,14 +84,11 @@ async def test_fifty_at_once_for_one_freed_seat(database):
     entries = [await join(database, number) for number in range(5)]
     await release(database, booking.id)
 
-    async def tell(reference):
-        return await take(database, reference)
-
     outcomes = await asyncio.gather(
         *(outcome(database, wish(100 + number)) for number in range(30)),
         *(attend(database) for _ in range(5)),
-        *(tell(each.reference) for each in entries),
-        *(tell(entries[0].reference) for _ in range(10)),
+        *(take(database, each.reference) for each in entries),
+        *(take(database, entries[0].reference) for _ in range(10)),
     )
     assert not [each for each in outcomes[:30] if isinstance(each, int)], "somebody who didn't wait got the seat"
     await attend(database)
