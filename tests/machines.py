@@ -106,6 +106,11 @@ class RunningMachine:
         with (self.root / "etc/hosts").open("a") as file:
             file.write(hosts)
 
+    @property
+    def gateway(self) -> str:
+        """The address of the machine that it runs on, which the tests come from."""
+        return self.address.rsplit(".", 1)[0] + ".1"
+
     def _furnish(self) -> None:
         """Give the tree what a provider gives a new machine: a name, an address, keys, and its first account."""
         etc = self.root / "etc"
@@ -113,8 +118,7 @@ class RunningMachine:
         units.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             (units / "systemd-networkd.service").symlink_to("/lib/systemd/system/systemd-networkd.service")
-        gateway = self.address.rsplit(".", 1)[0] + ".1"
-        network = _NETWORK.format(address=self.address, gateway=gateway)
+        network = _NETWORK.format(address=self.address, gateway=self.gateway)
         (etc / "systemd/network/10-host0.network").write_text(network)
         (etc / "resolv.conf").unlink(missing_ok=True)
         (etc / "resolv.conf").write_text(_resolver())

@@ -66,11 +66,15 @@ class OneMachine:
         with patch.dict(os.environ, {"SSL_CERT_FILE": str(path)}):
             yield
 
-    def api(self) -> httpx.Client:
-        """Return a client of the API that trusts the stack's own authority alone."""
+    def client(self, port: int) -> httpx.Client:
+        """Return a client of one of its sites that trusts the stack's own authority alone."""
         trust = ssl.create_default_context(cadata=self.secrets["ca_certificate"])
-        address = f"https://{self.machine.name}:10000"
+        address = f"https://{self.machine.name}:{port}"
         return httpx.Client(base_url=address, verify=trust, trust_env=False, timeout=30)
+
+    def api(self) -> httpx.Client:
+        """Return a client of its API."""
+        return self.client(10000)
 
     def ask(self, path: str) -> httpx.Response:
         with self.api() as api:

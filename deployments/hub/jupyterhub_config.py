@@ -40,10 +40,13 @@ from pathlib import Path
 here = Path(__file__).parent
 sys.path.insert(0, str(here))
 
+from believed_addresses import believe_forwarded_for_alone  # noqa: E402
 from seat_authenticator import AccountAuthenticator, FolderAuthenticator  # noqa: E402
 from seat_spawner import AccountSpawner, FolderSpawner  # noqa: E402
 
 c = get_config()  # noqa: F821
+
+believe_forwarded_for_alone()
 
 # JupyterHub's own event schemas are of the old kind that its library warns of.
 warnings.filterwarnings("ignore", message="The `version` property of an event schema")

@@ -8,8 +8,10 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 
 import asyncssh
+import httpx
 import pytest
 from eventually import until
 from machines import Machines, RunningMachine
@@ -80,6 +82,21 @@ def test_a_booking_of_the_operators_workshop_is_served(stack):
         .json()["session_url"]
         .startswith(f"https://{stack.machine.name}:8010")
     )
+
+
+def test_who_tries_passwords_is_kept_out_and_not_whom_they_name(stack):
+    def kept_out() -> list[str]:
+        return stack.machine.run(["fail2ban-client", "get", "wod-hub", "banip"]).stdout.split()
+
+    guess = {"username": "student1", "password": "guessed"}
+    with stack.client(8010) as stranger, suppress(httpx.HTTPError):
+        for _ in range(12):
+            stranger.post("/hub/login", data=guess, headers={"X-Real-Ip": "203.0.113.77"}, timeout=5)
+    until(kept_out, "whoever guesses is kept out", 30)
+    try:
+        assert kept_out() == [stack.machine.gateway]
+    finally:
+        stack.machine.run(["fail2ban-client", "unban", "--all"])
 
 
 def test_students_reach_the_hub_of_their_machine_and_none_of_the_services_beside_it(stack):

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from eventually import until
@@ -170,6 +171,18 @@ async def test_a_locked_seat_lets_nobody_in_though_the_hub_still_knows_the_user(
     await lock_seat(seats.machine, seats.place(1))
     assert await log_in(process.url, account, "secret") != ""
     assert await log_in(process.url, account, "") != ""
+
+
+async def test_the_address_that_log_ins_fail_from_is_not_what_a_stranger_says(
+    process: HubProcess, hub: Hub
+) -> None:
+    lies = {"X-Real-Ip": "203.0.113.77", "X-Forwarded-For": "203.0.113.88"}
+    async with httpx.AsyncClient(base_url=process.url, headers=lies) as stranger:
+        answer = await stranger.post("/hub/login", data={"username": "student1", "password": "wrong"})
+    assert answer.status_code == 403
+    told = process.log.read_text()
+    assert "403 POST /hub/login (@127.0.0.1)" in told
+    assert "203.0.113." not in told
 
 
 async def test_students_work_on_while_the_hub_is_killed_and_restarted(
