@@ -22,6 +22,7 @@ from models.rules.booking import (
 )
 from models.store.announcing import announce_event, is_partners
 from models.store.database import SEATS, WORK_CHANNEL
+from models.store.predicates import is_booking
 from models.tables import Backend, Booking, BookingLog, Mail, Seat, Workshop
 
 
@@ -131,7 +132,7 @@ async def record_work(session: AsyncSession, booking_id: int, owner: str, **valu
 
 async def details(session: AsyncSession, booking_id: int) -> BookingDetails:
     """Return a booking with its workshop, seat and backend."""
-    return await _details(session, col(Booking.id) == booking_id)
+    return await _details(session, is_booking(booking_id))
 
 
 async def details_by_reference(session: AsyncSession, reference: str) -> BookingDetails:

@@ -38,7 +38,8 @@ async def save_workshop(session: AsyncSession, key: str, values: dict[str, Any],
 
     `updated_at` moves only with a change. A retired workshop comes back.
     """
-    workshop = await session.scalar(select(Workshop).where(col(Workshop.key) == key).with_for_update())
+    named = select(Workshop).where(col(Workshop.key) == key)
+    workshop = await session.scalar(named.with_for_update(key_share=True))
     if workshop is None:
         session.add(Workshop(key=key, created_at=now, updated_at=now, **values))
         return True

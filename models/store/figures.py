@@ -92,7 +92,7 @@ async def booking_figures(session: AsyncSession, limits: Sequence[float]) -> Boo
 async def mail_figures(session: AsyncSession) -> dict[tuple[str, ...], int]:
     """Return how many mails there are, 0 included, by kind and by what became of them.
 
-    They are sent, promised, given_up, or dropped with a student who was forgotten.
+    They are sent, promised, given_up, or dropped: who it was for left the line, or was forgotten.
     """
     fate = case(
         (col(Mail.sent_at).is_not(None), literal("sent")),

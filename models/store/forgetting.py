@@ -14,7 +14,7 @@ from models.rules.booking import FINAL_STATES, BookingState
 from models.rules.waiting import WaitingState
 from models.store.badges import award_earned_badges
 from models.store.bookings import announce_seats, leave
-from models.store.predicates import is_in_line
+from models.store.predicates import is_in_line, is_to_send
 from models.tables import BadgeAward, Booking, BookingLog, Mail, WaitingEntry
 
 
@@ -104,9 +104,7 @@ async def _drop_mails(session: AsyncSession, mails: ColumnElement[bool], now: da
     """Erase what mail servers said, and let no mail go out that waits; figures know it by having no attempts."""
     await session.execute(update(Mail).where(mails).values(failure=""))
     await session.execute(
-        update(Mail)
-        .where(mails, col(Mail.sent_at).is_(None), col(Mail.given_up_at).is_(None))
-        .values(given_up_at=now, lease_owner=None, attempts=0)
+        update(Mail).where(mails, is_to_send()).values(given_up_at=now, lease_owner=None, attempts=0)
     )
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, func, select
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, ScalarSelect, and_, false, func, select
 from sqlmodel import col
 
 from models.rules.booking import FINAL_STATES
 from models.rules.waiting import IN_LINE
-from models.tables import Booking, WaitingEntry, Workshop
+from models.tables import Booking, Mail, WaitingEntry, Workshop
 
 _FINAL = [state.value for state in FINAL_STATES]
 _IN_LINE = [state.value for state in IN_LINE]
+
+
+def is_booking(booking_id: int) -> ColumnElement[bool]:
+    """Return the condition that a booking has a number; one that PostgreSQL has no integer for is no booking's."""
+    return col(Booking.id) == booking_id if 0 < booking_id < 2**31 else false()
 
 
 def is_unfinished() -> ColumnElement[bool]:
@@ -26,6 +33,16 @@ def is_unfinished_of(email_key: str) -> ColumnElement[bool]:
 def is_in_line() -> ColumnElement[bool]:
     """Return the condition that somebody waits in a line, or has an offer."""
     return col(WaitingEntry.state).in_(_IN_LINE)
+
+
+def is_to_send() -> ColumnElement[bool]:
+    """Return the condition that a mail is promised, and neither sent nor given up."""
+    return and_(col(Mail.sent_at).is_(None), col(Mail.given_up_at).is_(None))
+
+
+def is_being_sent(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that an engine has a mail in hand."""
+    return func.coalesce(col(Mail.lease_until) >= now, false())
 
 
 def is_on_offer() -> ColumnElement[bool]:

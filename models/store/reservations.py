@@ -168,9 +168,12 @@ async def _refuse_at_a_look(
 
 
 async def lock_offered_workshop(session: AsyncSession, key: str) -> Workshop:
-    """Lock a workshop that can be booked, or refuse: workshop_unknown, workshop_inactive."""
+    """Lock a workshop that can be booked, or refuse: workshop_unknown, workshop_inactive.
+
+    The lock lets foreign keys pass: who holds a place in its line, and writes that again, never waits for it.
+    """
     named = select(Workshop).where(col(Workshop.key) == key)
-    locked = named.with_for_update().execution_options(populate_existing=True)
+    locked = named.with_for_update(key_share=True).execution_options(populate_existing=True)
     # PostgreSQL can't even compare some of the others.
     workshop: Workshop | None = await session.scalar(locked) if key.isprintable() else None
     if workshop is None or workshop.retired_at is not None:

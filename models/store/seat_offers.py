@@ -53,7 +53,7 @@ async def offer_seat(session: AsyncSession, workshop_id: int, now: datetime, unt
         SeatTaken: somebody took the seat at the same moment; begin anew.
 
     """
-    workshop = await session.get_one(Workshop, workshop_id, with_for_update=True)
+    workshop = await session.get_one(Workshop, workshop_id, with_for_update={"key_share": True})
     line = (await lines(session)).get(workshop_id)
     if line is None or not line.room.is_awaited:
         return None

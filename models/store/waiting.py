@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -17,7 +17,7 @@ from models.rules.waiting import IN_LINE, WaitingEvent, WaitingState, waiting_st
 from models.store.availability import next_free_seat
 from models.store.bookings import announce_seats, known_id, promise_waiting_mail
 from models.store.free_seats import lines
-from models.store.predicates import is_in_line, is_unfinished_of
+from models.store.predicates import is_being_sent, is_in_line, is_to_send, is_unfinished_of
 from models.store.reservations import (
     Reservation,
     already_booked,
@@ -74,7 +74,7 @@ async def join_line(
     )
     session.add(entry)
     await session.flush()
-    if not await _was_written_to(session, workshop, wish.email_key, now - _WRITTEN_AGAIN_AFTER):
+    if not await _was_written_to(session, workshop, wish.email_key, now):
         promise_waiting_mail(session, known_id(entry.id), MailKind.WAITING, now)
     await announce_seats(session)
     return entry
@@ -101,7 +101,7 @@ async def place_by_id(session: AsyncSession, entry_id: int, hour_seconds: float,
 
 
 async def leave_line(session: AsyncSession, reference: str, now: datetime) -> None:
-    """Give up a place in a line, or an offer; what is in no line any more stays as it is.
+    """Give up a place in a line, or an offer, and drop its mails; what is in no line any more stays as it is.
 
     Raises:
         Refused: place_unknown.
@@ -111,6 +111,11 @@ async def leave_line(session: AsyncSession, reference: str, now: datetime) -> No
     state = WaitingState(entry.state)
     if state in IN_LINE:
         await move_place(session, entry, WaitingEvent.LEAVE, now)
+        await session.execute(
+            update(Mail)
+            .where(col(Mail.waiting_entry_id) == entry.id, is_to_send(), ~is_being_sent(now))
+            .values(given_up_at=now, attempts=0)
+        )
         await announce_seats(session)
 
 
@@ -209,16 +214,16 @@ async def _refuse_second_place(session: AsyncSession, workshop: Workshop, email_
         )
 
 
-async def _was_written_to(session: AsyncSession, workshop: Workshop, email_key: str, since: datetime) -> bool:
-    """Tell whether an address was promised a mail about its place in this line, one that was not given up."""
+async def _was_written_to(session: AsyncSession, workshop: Workshop, email_key: str, now: datetime) -> bool:
+    """Tell whether an address was sent a mail about its place in this line of late, or is being sent one."""
     return bool(
         await session.scalar(
             select(
                 exists().where(
                     col(Mail.waiting_entry_id) == col(WaitingEntry.id),
                     col(Mail.kind) == MailKind.WAITING,
-                    col(Mail.created_at) > since,
-                    col(Mail.given_up_at).is_(None),
+                    col(Mail.created_at) > now - _WRITTEN_AGAIN_AFTER,
+                    or_(col(Mail.sent_at).is_not(None), is_being_sent(now)),
                     col(WaitingEntry.workshop_id) == workshop.id,
                     col(WaitingEntry.email_key) == email_key,
                 )

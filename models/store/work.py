@@ -15,7 +15,7 @@ from models.door_tables import WebhookDelivery
 from models.errors import Stale
 from models.rules.booking import FINAL_STATES, BookingState, MailKind, Work, due_work
 from models.store.bookings import announce_work, known_id
-from models.store.predicates import is_unfinished
+from models.store.predicates import is_booking, is_to_send, is_unfinished
 from models.tables import Booking, BookingLog, Mail, Seat
 
 
@@ -69,9 +69,7 @@ async def claim_booking(
     session: AsyncSession, booking_id: int, owner: str, now: datetime, lease: timedelta
 ) -> BookingClaim | None:
     """Take a lease on one booking, due or not; None when somebody holds it or nothing is left to do."""
-    row = await session.scalar(
-        select(Booking).where(col(Booking.id) == booking_id).with_for_update(skip_locked=True)
-    )
+    row = await session.scalar(select(Booking).where(is_booking(booking_id)).with_for_update(skip_locked=True))
     if row is None or row.state in FINAL_STATES or (row.lease_until is not None and row.lease_until >= now):
         return None
     row.lease_owner, row.lease_until = owner, now + lease
@@ -184,8 +182,7 @@ async def claim_mail(
     due = (
         select(Mail)
         .where(
-            col(Mail.sent_at).is_(None),
-            col(Mail.given_up_at).is_(None),
+            is_to_send(),
             col(Mail.due_at) <= due_before,
             or_(col(Mail.lease_until).is_(None), col(Mail.lease_until) < now),
         )

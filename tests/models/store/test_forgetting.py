@@ -27,9 +27,12 @@ from models.rules.booking import BookingEvent, BookingState
 from models.rules.signed_links import BadgeCode, BadgeSort, fingerprint_of
 from models.store.badges import badge_holders, badge_named
 from models.store.bookings import expired_archives, move
+from models.store.catalog import retire_workshops_except, save_workshop
 from models.store.forgetting import forget_student, settle_ended
 from models.store.own_page import student_of
+from models.store.reservations import lock_offered_workshop
 from models.store.seat_offers import take_offer
+from models.store.waiting import close_lines_of_retired, entry_named
 from models.tables import BadgeAward, Booking, Mail, utc_now
 
 pytestmark = pytest.mark.integration
@@ -185,3 +188,38 @@ async def test_forgetting_while_an_offer_is_being_taken_leaves_no_booking(databa
 async def release_to_ending(database, booking):
     async with database.transaction() as session:
         await move(session, booking.id, BookingState.READY, BookingEvent.LEAVE, utc_now())
+
+
+async def take_in_without(database, entry, is_locked):
+    """Do what a catalog's sync does to a workshop that is not in it any more."""
+    async with database.transaction() as session:
+        await save_workshop(session, "WKSHP-One", {"title": "Changed"}, utc_now())
+        await retire_workshops_except(session, [], "/catalog", utc_now())
+        is_locked.set()
+        await asyncio.sleep(0.3)  # long enough for forgetting to be done, or to wait
+        await close_lines_of_retired(session, utc_now())
+
+
+async def take_place(database, entry, is_locked):
+    """Lock what the taking of an offer locks, in its order."""
+    async with database.transaction() as session:
+        await lock_offered_workshop(session, "WKSHP-One")
+        is_locked.set()
+        await asyncio.sleep(0.3)  # long enough for forgetting to be done, or to wait
+        await entry_named(session, entry.reference, for_update=True)
+
+
+@pytest.mark.parametrize("work", [take_in_without, take_place])
+async def test_forgetting_somebody_in_line_waits_for_no_workshop(database, work):
+    await full_workshop(database)
+    entry = await join(database, 1)
+    is_locked = asyncio.Event()
+
+    async def forget():
+        await is_locked.wait()
+        async with database.transaction() as session:
+            return await forget_student(session, EMAIL, utc_now())
+
+    _, forgotten = await asyncio.gather(work(database, entry, is_locked), forget())
+    assert forgotten
+    assert EMAIL not in await everything(database)

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from store_samples import (
     attend,
     full_workshop,
@@ -22,6 +22,7 @@ from models.rules.booking import MailKind
 from models.store.bookings import leave
 from models.store.catalog import retire_workshops_except
 from models.store.waiting import close_lines_of_retired, leave_line, place, places_of
+from models.store.work import claim_mail
 from models.tables import Mail, utc_now
 
 pytestmark = pytest.mark.integration
@@ -68,6 +69,7 @@ async def test_joining_and_leaving_in_turn_sends_one_mail_an_hour(database):
     async def told(number=1, key="WKSHP-One"):
         entry = await join(database, number, key)
         async with database.transaction() as session:
+            await session.execute(update(Mail).where(Mail.sent_at.is_(None)).values(sent_at=utc_now()))
             await leave_line(session, entry.reference, utc_now())
         return await mails_of(database, entry)
 
@@ -79,13 +81,18 @@ async def test_joining_and_leaving_in_turn_sends_one_mail_an_hour(database):
     assert [await told() for _ in range(2)] == [[MailKind.WAITING], []]
 
 
-async def test_who_left_before_the_mail_went_out_is_written_to_about_the_next_place(database):
+@pytest.mark.parametrize("is_on_its_way", [False, True])
+async def test_who_left_before_the_mail_went_out_is_written_to_about_the_next_place(database, is_on_its_way):
     await full_workshop(database)
     first = await join(database, 1)
     async with database.transaction() as session:
+        if is_on_its_way:
+            now = utc_now()
+            assert await claim_mail(session, "engine-1", now, timedelta(minutes=1), due_before=now, of_lines=True)
         await leave_line(session, first.reference, utc_now())
-        await session.execute(update(Mail).where(Mail.waiting_entry_id == first.id).values(given_up_at=utc_now()))
-    assert await mails_of(database, await join(database, 1)) == [MailKind.WAITING]
+        (dropped,) = await session.scalars(select(Mail).where(Mail.waiting_entry_id == first.id))
+        assert (dropped.given_up_at is None) == is_on_its_way
+    assert await mails_of(database, await join(database, 1)) == ([] if is_on_its_way else [MailKind.WAITING])
 
 
 @pytest.mark.parametrize("is_offered", [False, True])
