@@ -27,8 +27,9 @@ _MOST_AT_ONCE = 20
 async def forward_feedback(platform: Platform) -> int:
     """Mail what is new to `feedback_email`, if that is set; return how many mails the server took.
 
-    What it refuses for good is mailed no more, and what it can't take now another time: neither keeps the rest. An
-    engine that is killed meanwhile has it mailed again, with the same Message-ID.
+    What it refuses for good is mailed no more, and what it can't take now another time: neither keeps the rest.
+    A server that is away, or takes none of our mails, is asked once. An engine that is killed meanwhile has it
+    mailed again, with the same Message-ID.
     """
     sent = last_id = 0
     while platform.settings.feedback_email and sent < _MOST_AT_ONCE:
@@ -43,6 +44,8 @@ async def forward_feedback(platform: Platform) -> int:
                 sent += 1
             except StepFailed as error:
                 logger.warning("feedback %d was not mailed (%s); tried again later", last_id, error.reason)
+                if error.reason != "mail_postponed":
+                    break
                 continue
             except Exception as error:  # also a mail that can't be made: anybody may write anything
                 reason = error.reason if isinstance(error, Refused) else type(error).__name__

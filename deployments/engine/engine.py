@@ -94,7 +94,7 @@ class Engine:
         if self._running:
             await asyncio.wait(self._running.values(), timeout=_DRAIN_SECONDS)
         self._next.clear()
-        left = [*tasks, *self._running.values(), *self._operators.tasks()]
+        left = [*tasks, *self._running.values(), *self._operators.tasks().values()]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -228,7 +228,7 @@ class Engine:
         await forward_feedback(self._platform)
 
     async def _close_left_runs(self) -> None:
-        await close_left_runs(self._platform, self._recorder, self._running)
+        await close_left_runs(self._platform, self._recorder, self._running, self._operators.tasks())
 
     async def _start_servers(self) -> None:
         while True:

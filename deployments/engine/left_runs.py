@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Completed, Crashed
 
-from deployments.engine.recorder import ENGINE_GONE, Recorder, engine_of
+from deployments.engine.recorder import ENGINE_GONE, Recorder, engine_of, for_each_run
 from deployments.engine.registry import FLOW_OF
 from models.errors import Refused
 from models.rules.booking import BookingState, Work, due_work
@@ -24,11 +25,13 @@ _DONE = {
 }
 
 
-async def close_left_runs(platform: Platform, recorder: Recorder, working_on: Collection[int]) -> None:
+async def close_left_runs(
+    platform: Platform, recorder: Recorder, bookings: Collection[int], runs: Collection[UUID]
+) -> None:
     """Close the runs that nobody works on and whose work will not be begun again.
 
-    `working_on` are the bookings of this engine. A run younger than a lease is left alone: its engine may
-    have given the booking's lease back, and still be sending the mails.
+    `bookings` are what this engine works on, and `runs` those about no booking. A run younger than a lease is left
+    alone: its engine may have given the booking's lease back, and still be sending the mails.
     """
     now = utc_now()
     lease = timedelta(seconds=platform.settings.lease_seconds)
@@ -36,16 +39,20 @@ async def close_left_runs(platform: Platform, recorder: Recorder, working_on: Co
     if not left:
         return
     async with platform.database.transaction() as session:
-        engines = {platform.owner, *(each.owner for each in await living_engines(session, now))}
-    for flow_name, run in left:
+        others = {each.owner for each in await living_engines(session, now)} - {platform.owner}
+    flow_names = {run.id: flow_name for flow_name, run in left}
+
+    async def close_if_left(run: FlowRun) -> None:
         booking_id = run.parameters.get("booking_id")
         state: State[Any] | None = None
-        if booking_id is None:
-            state = end_of_other_run(engine_of(run), engines)
-        elif booking_id not in working_on:
-            state = await _end_of_booking_run(platform, flow_name, booking_id, now)
+        if booking_id is None and run.id not in runs:
+            state = end_of_other_run(engine_of(run), others)
+        elif booking_id is not None and booking_id not in bookings:
+            state = await _end_of_booking_run(platform, flow_names[run.id], booking_id, now)
         if state is not None:
             await recorder.close(run.id, state)
+
+    await for_each_run([run for _, run in left], close_if_left)
 
 
 async def _end_of_booking_run(

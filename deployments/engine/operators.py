@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun
 
 from deployments.engine.loops import summary
-from deployments.engine.recorder import Recorder, engine_of
+from deployments.engine.recorder import Recorder, engine_of, for_each_run
 from deployments.engine.registry import FLOW_OF
 from models.errors import Refused
 from models.rules.booking import Work
@@ -47,19 +47,20 @@ class Operators:
         self._bookings = bookings
         self._running: dict[UUID, asyncio.Task[None]] = {}
 
-    def tasks(self) -> Collection[asyncio.Task[None]]:
-        """Return what runs here and is about no booking."""
-        return list(self._running.values())
+    def tasks(self) -> Mapping[UUID, asyncio.Task[None]]:
+        """Return what runs here and is about no booking, by its run."""
+        return self._running
 
     async def obey(self) -> None:
         """Cancel and start what operators want cancelled and started."""
         await self._recorder.look()
-        for run in await self._recorder.cancelling():
-            await self._cancel(run)
-        for run in await self._recorder.scheduled():
-            flow_name = await self._recorder.claim(run, self._platform.owner)
-            if flow_name:
-                await self._start(flow_name, await self._recorder.read(run.id))
+        await for_each_run(await self._recorder.cancelling(), self._cancel)
+        await for_each_run(await self._recorder.scheduled(), self._claim)
+
+    async def _claim(self, run: FlowRun) -> None:
+        flow_name = await self._recorder.claim(run, self._platform.owner)
+        if flow_name:
+            await self._start(flow_name, await self._recorder.read(run.id))
 
     async def _cancel(self, run: FlowRun) -> None:
         """Cancel a run that is worked on here; one that another engine works on is left to it."""
@@ -82,8 +83,10 @@ class Operators:
         return booking.lease_until is not None and booking.lease_until > utc_now()
 
     async def _is_worked_on(self, run: FlowRun) -> bool:
+        """Tell whether another engine works on a run; this one knows by its tasks, whatever a label says."""
         async with self._platform.database.transaction() as session:
-            return engine_of(run) in {each.owner for each in await living_engines(session, utc_now())}
+            living = {each.owner for each in await living_engines(session, utc_now())}
+        return engine_of(run) in living - {self._platform.owner}
 
     async def _start(self, flow_name: str, run: FlowRun) -> None:
         booking_id = run.parameters.get("booking_id")

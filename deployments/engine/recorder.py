@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flow_engine import run_flow_async
 from prefect.states import Cancelled, Completed, Crashed, Failed, Pending
 
+from deployments.engine.loops import summary
 from deployments.engine.registry import RegisteredFlow, load_flows, register_flows
 from models.errors import Stale, WodError
 from tasks.recording import unrecorded
@@ -229,6 +230,15 @@ class Recorder:
         self.is_available = False
         if isinstance(error, ObjectNotFound):
             self._registered = {}  # its database was lost: register anew
+
+
+async def for_each_run(runs: Iterable[FlowRun], work: Callable[[FlowRun], Awaitable[None]]) -> None:
+    """Do something with each run; one that it fails for keeps no other from it."""
+    for run in runs:
+        try:
+            await work(run)
+        except Exception as error:
+            logger.warning("run %s: %s failed: %s", run.name, work.__qualname__, summary(error))
 
 
 def engine_of(run: FlowRun) -> str:

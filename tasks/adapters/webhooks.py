@@ -46,7 +46,7 @@ class WebhookSender:
         )
 
     async def close(self) -> None:
-        """Close the connections; a look-up that hangs is not waited for."""
+        """Close the connections; a look-up that hangs is waited for by nothing but the end of the process."""
         self._look_ups.shutdown(wait=False, cancel_futures=True)
         await self._client.aclose()
 

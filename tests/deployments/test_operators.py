@@ -156,11 +156,15 @@ async def test_an_operator_retries_a_preparation_after_mending_its_cause():
         assert [each["id"] for each in operator.runs()] == [run["id"]]
 
 
-async def test_what_can_not_be_done_fails_with_the_reason(platform):
+@pytest.mark.parametrize("booking_id", [999, 20261123001])
+async def test_what_can_not_be_done_fails_with_the_reason(platform, booking_id):
     operator = Operator(platform)
-    await asyncio.to_thread(operator.run_deployment, "serve-booking/bookings", booking_id=999)
-    (run,) = await operator.wait_for(lambda: operator.runs(state={"type": {"any_": ["FAILED"]}}))
-    assert "999" in run["state"]["message"]
+    await asyncio.to_thread(operator.run_deployment, "serve-booking/bookings", booking_id=booking_id)
+    failed = {"state": {"type": {"any_": ["FAILED"]}}}
+    (run,) = await operator.wait_for(
+        lambda: [run for run in operator.runs(**failed) if run["parameters"] == {"booking_id": booking_id}]
+    )
+    assert str(booking_id) in run["state"]["message"]
 
 
 async def test_an_operator_takes_a_catalog_in(platform):
@@ -200,6 +204,7 @@ async def begin_to_take_in(operator, repository):
     await operator.wait_for(lambda: taken)
     (run,) = [each for each in operator.runs() if each["parameters"].get("source") == address]
     assert run["state"]["type"] == "RUNNING"
+    assert run["labels"]["wod.engine"], "it is told whose it is"
     return run
 
 

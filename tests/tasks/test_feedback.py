@@ -87,10 +87,11 @@ async def test_feedback_that_no_mail_can_be_made_of_keeps_nothing_else(platform,
     assert await forward_feedback(platform) == 0
 
 
-async def test_while_the_server_is_away_all_waits(platform, server):
+async def test_while_the_server_is_away_all_waits(platform, server, caplog):
     await say(platform.database, "first", "second")
     away = Mailer(platform.settings.model_copy(update={"smtp_port": 9}))
     assert await forward_feedback(replace(platform, mailer=away)) == 0
+    assert caplog.text.count("mail_unreachable") == 1, "a server that is away is asked once a round"
     async with platform.database.transaction() as session:
         assert [each.mailed_at for each in await newest_feedback(session, 9)] == [None, None]
 
