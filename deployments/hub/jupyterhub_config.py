@@ -40,13 +40,13 @@ from pathlib import Path
 here = Path(__file__).parent
 sys.path.insert(0, str(here))
 
-from believed_addresses import believe_forwarded_for_alone  # noqa: E402
+from believed_addresses import believe_the_proxy_alone  # noqa: E402
 from seat_authenticator import AccountAuthenticator, FolderAuthenticator  # noqa: E402
 from seat_spawner import AccountSpawner, FolderSpawner  # noqa: E402
 
 c = get_config()  # noqa: F821
 
-believe_forwarded_for_alone()
+believe_the_proxy_alone()
 
 # JupyterHub's own event schemas are of the old kind that its library warns of.
 warnings.filterwarnings("ignore", message="The `version` property of an event schema")

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from models.resources import Command, File, Folder, Packages, Resource, Service
-from models.rules.inner_ports import API_PORT, CATALOG_PORT, PREFECT_PORT, PROXY_API_PORT
+from models.rules.inner_ports import API_PORT, CATALOG_PORT, HUB_PORT, PREFECT_PORT, PROXY_API_PORT, PROXY_PORT
 from tasks.roles.context import CONFIGURATION, OWN_PROGRAMS, PROGRAMS, SECRETS, RoleContext
 from tasks.roles.templates import fill
 from tasks.roles.way_in import SEAT_UID_BASE
@@ -80,7 +80,7 @@ def closings(context: RoleContext, machine: str) -> list[Closing]:
     found = []
     relay = stack.mail.relay_port
     if "backend" in roles:
-        found.append(Closing((relay, PROXY_API_PORT), "mail relay, proxy's orders"))
+        found.append(Closing((relay, PROXY_API_PORT, PROXY_PORT), "mail relay, proxy's orders and back door"))
     if "api-db" in roles:
         ports = (stack.api.port, stack.api.prefect_port, API_PORT, PREFECT_PORT)
         found.append(Closing(ports, "API, Prefect"))
@@ -118,10 +118,12 @@ def _firewall(context: RoleContext, machine: str) -> list[Resource]:
         rules=openings(context, machine),
         closed=closings(context, machine),
         first_seat=SEAT_UID_BASE + 1,
+        has_hub="backend" in context.stack.roles_of(machine),
+        hub_port=HUB_PORT,
     )
     why = (
         "Lets in ssh and the ports of this machine's roles; everything else is dropped."
-        " Keeps seats from the services beside them."
+        " Keeps seats from the services beside them, and from lying to the hub about who asks."
     )
     return [
         File(f"{CONFIGURATION}/firewall.nft", rules, why=why),

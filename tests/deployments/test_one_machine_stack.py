@@ -36,6 +36,16 @@ def is_open(address):
     return True
 print(json.dumps([each for each in json.loads(sys.argv[1]) if is_open(tuple(each))]))
 """
+# Guesses passwords at the hub itself, in another's name.
+_LIES = """
+import sys, urllib.error, urllib.request
+for _ in range(12):
+    lie = {"X-Forwarded-For": "203.0.113.88"}
+    try:
+        urllib.request.urlopen(urllib.request.Request(f"{sys.argv[1]}/hub/login", b"username=student1", lie))
+    except urllib.error.HTTPError as refused:
+        assert refused.code == 403
+"""
 _BEFORE = "SELECT datname FROM pg_database WHERE datname LIKE 'wod%before%'"
 
 
@@ -89,12 +99,18 @@ def test_who_tries_passwords_is_kept_out_and_not_whom_they_name(stack):
         return stack.machine.run(["fail2ban-client", "get", "wod-hub", "banip"]).stdout.split()
 
     guess = {"username": "student1", "password": "guessed"}
+    stack.machine.run(
+        ["runuser", "-u", "student1", "--", "python3", "-c", _LIES, f"http://127.0.0.1:{HUB_PORT}"], cwd="/"
+    )
     with stack.client(8010) as stranger, suppress(httpx.HTTPError):
         for _ in range(12):
             stranger.post("/hub/login", data=guess, headers={"X-Real-Ip": "203.0.113.77"}, timeout=5)
     until(kept_out, "whoever guesses is kept out", 30)
     try:
         assert kept_out() == [stack.machine.gateway]
+        journal = stack.machine.run(["journalctl", "--unit", "wod-hub", "--output", "cat"]).stdout
+        assert journal.count("403 POST /hub/login (@127.0.0.3)") == 12
+        assert "203.0.113." not in journal
     finally:
         stack.machine.run(["fail2ban-client", "unban", "--all"])
 

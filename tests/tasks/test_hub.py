@@ -177,11 +177,16 @@ async def test_the_address_that_log_ins_fail_from_is_not_what_a_stranger_says(
     process: HubProcess, hub: Hub
 ) -> None:
     lies = {"X-Real-Ip": "203.0.113.77", "X-Forwarded-For": "203.0.113.88"}
+    guess = {"username": "student1", "password": "wrong"}
     async with httpx.AsyncClient(base_url=process.url, headers=lies) as stranger:
-        answer = await stranger.post("/hub/login", data={"username": "student1", "password": "wrong"})
-    assert answer.status_code == 403
+        assert (await stranger.post("/hub/login", data=guess)).status_code == 403
+    # As the firewall of a stack's machine has seats come.
+    seats_way = httpx.AsyncHTTPTransport(local_address="127.0.0.3")
+    async with httpx.AsyncClient(transport=seats_way, headers=lies) as seat:
+        assert (await seat.post(f"http://127.0.0.1:{process.hub}/hub/login", data=guess)).status_code == 403
     told = process.log.read_text()
     assert "403 POST /hub/login (@127.0.0.1)" in told
+    assert "403 POST /hub/login (@127.0.0.3)" in told
     assert "203.0.113." not in told
 
 

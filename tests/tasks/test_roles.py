@@ -280,14 +280,18 @@ def test_machines_are_open_to_whom_they_serve(name, machine, open_to):
         ("reference", "apidb.local", {}),
         ("reference", "front.local", {}),
         ("with appliances", "app1.local", {}),
-        ("reference", "be1.local", {"lo": {9000, 9105}}),
-        ("one machine", "wod.local", {"lo": {9000, 9105, 10000, 10001, 9101, 9102, 8000, 9103}}),
+        ("reference", "be1.local", {"lo": {9000, 9105, 9106}}),
+        ("one machine", "wod.local", {"lo": {9000, 9105, 9106, 10000, 10001, 9101, 9102, 8000, 9103}}),
         (
             "a backend that is the API's, too",
             "be1.local",
-            {"lo": {9000, 9105, 10000, 10001, 9101, 9102}, "be2": {9000}},
+            {"lo": {9000, 9105, 9106, 10000, 10001, 9101, 9102}, "be2": {9000}},
         ),
-        ("a backend that is the catalog's, too", "be1.local", {"lo": {9000, 9105, 8000, 9103}, "apidb": {10000}}),
+        (
+            "a backend that is the catalog's, too",
+            "be1.local",
+            {"lo": {9000, 9105, 9106, 8000, 9103}, "apidb": {10000}},
+        ),
     ],
 )
 def test_seats_are_kept_from_what_takes_their_machine_for_the_platform(name, machine, closed):
