@@ -153,7 +153,9 @@ def purge(layout: Layout, settings: Settings) -> None:
 
 def remove_left_seats(layout: Layout, settings: Settings) -> bool:
     """Remove the seats of a platform whose state folder was deleted by hand; tell whether any were left."""
-    were_there = not layout.state.exists() and _remove_seats(layout, settings)
+    if layout.state.exists():
+        return False
+    were_there = _remove_seats(layout, settings)
     with suppress(OSError):
         layout.state.rmdir()
     return were_there

@@ -73,6 +73,6 @@ class Database:
 def _leave_details_out(context: ExceptionContext) -> None:
     """Take from an error what PostgreSQL adds to its message: the DETAIL quotes the row that it is about."""
     for error in (context.original_exception, context.sqlalchemy_exception):
-        if error is not None and error.args:
+        if error is not None and error.args and isinstance(error.args[0], str):
             message, *others = error.args
-            error.args = (str(message).partition("\nDETAIL:")[0], *others)
+            error.args = (message.partition("\nDETAIL:")[0], *others)

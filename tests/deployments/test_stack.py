@@ -235,6 +235,18 @@ def test_an_engine_whose_seats_are_somebody_elses_says_what_to_do(platform):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's platforms have accounts")
+def test_a_rehearsal_keeps_off_names_that_a_killed_one_left():
+    base = free_port_base()
+    left = f"student{base}-7"
+    subprocess.run(["useradd", "-M", left], check=True)
+    try:
+        assert free_port_base() > base
+    finally:
+        subprocess.run(["userdel", left], check=True)
+    assert free_port_base() == base
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's platforms have accounts")
 def test_accounts_of_a_platform_whose_state_was_deleted_can_still_be_purged(platform, state):
     left, stranger = f"wodt{token_hex(3)}-1", f"wodt{token_hex(3)}-1"
     for account, whose in ((left, state), (stranger, f"{state}-of-another")):
